@@ -1,0 +1,215 @@
+"""The flush thread: one for the process, shared by every writer in it.
+
+Knows: streams that have something pending and when each is due; fork; interpreter exit. The only module with a
+thread. Must not know: what a stream writes or where.
+
+Nothing here takes a lock that the flush thread holds while it works: callers append to a deque and release a
+binary semaphore, both one C call, so that any of it may run in a signal handler, in `__del__` or in a GC callback.
+"""
+
+from __future__ import annotations
+
+import _thread
+import atexit
+import logging
+import os
+import sys
+import threading
+import time
+import weakref
+from collections import deque
+from typing import Protocol
+
+_log = logging.getLogger("eventwriter")
+
+# The interpreter's exit waits at most this long for a disk, in seconds.
+EXIT_TIMEOUT = 5.0
+
+
+class _Ring(Protocol):
+    def arm(self) -> bool: ...
+
+
+class Stream(Protocol):
+    """What the flush thread drains."""
+
+    flush_secs: float
+
+    @property
+    def ring(self) -> _Ring: ...
+    @property
+    def failing(self) -> bool: ...
+    def drain(self) -> float | None: ...
+    def reset(self) -> None: ...
+
+
+class _Barrier:
+    """A flush() that waits: `done` is released when what was pending at the time has been dealt with."""
+
+    __slots__ = ("done", "ok", "stream")
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+        self.ok = False
+        self.done = _thread.allocate_lock()
+        self.done.acquire()
+
+
+class Flusher:
+    """Drains streams that were woken, `flush_secs` after their first event or at once if asked to."""
+
+    def __init__(self) -> None:
+        self._all: weakref.WeakSet[Stream] = weakref.WeakSet()
+        self._exiting = False
+        self._reset()
+
+    def _reset(self) -> None:
+        self._wakeup = _thread.allocate_lock()
+        self._wakeup.acquire()
+        self._inbox: deque[tuple[Stream, float] | _Barrier] = deque()
+        self._ident: int | None = None
+        self._started = _thread.allocate_lock()
+        self._finalizer: object = None
+
+    # ---- the callers' side
+
+    def add(self, stream: Stream) -> None:
+        """Let `stream` be drained at exit and emptied in a forked child."""
+        self._all.add(stream)
+
+    def wake(self, stream: Stream, within: float) -> None:
+        """`stream` has something pending, to be written within so many seconds."""
+        if self._exiting:
+            stream.drain()  # no thread any more: write through
+            return
+        self._inbox.append((stream, within))
+        self._notify()
+
+    def flush(self, stream: Stream, timeout: float | None) -> bool:
+        """Wait until everything pending in `stream` is written. False at the timeout, or if its disk is failing."""
+        if self.is_this_thread():
+            return False  # called by something that runs on the flush thread itself, which cannot wait for itself
+        if self._exiting:
+            return stream.drain() is None
+        barrier = _Barrier(stream)
+        self._inbox.append(barrier)
+        self._notify()
+        return barrier.done.acquire(timeout=-1 if timeout is None else max(0.0, timeout)) and barrier.ok
+
+    def is_this_thread(self) -> bool:
+        """The caller runs on the flush thread, which must not wait for itself."""
+        return threading.get_ident() == self._ident
+
+    def _notify(self) -> None:
+        if self._ident is None and self._started.acquire(blocking=False):
+            self._start()
+        try:
+            self._wakeup.release()
+        except RuntimeError:
+            pass  # already released: the thread will look
+
+    def _start(self) -> None:
+        try:
+            # Not threading.Thread: its start() takes locks that a signal handler or `__del__` may interrupt.
+            self._ident = _thread.start_new_thread(self._run, ())
+        except RuntimeError:  # the interpreter is shutting down
+            self._exiting = True
+            self._drain_inbox_here()
+            return
+        # atexit handlers do not run in multiprocessing's children, its finalizers do.
+        util = sys.modules.get("multiprocessing.util")
+        if util is not None:
+            self._finalizer = util.Finalize(None, self.finish, exitpriority=0)
+
+    def _drain_inbox_here(self) -> None:
+        while self._inbox:
+            entry = self._inbox.popleft()
+            if isinstance(entry, _Barrier):
+                entry.ok = entry.stream.drain() is None
+                entry.done.release()
+            else:
+                entry[0].drain()
+
+    # ---- the thread
+
+    def _run(self) -> None:
+        due: dict[Stream, float] = {}
+        quiet: dict[Stream, int] = {}
+        barriers: list[_Barrier] = []
+        while True:
+            wait = max(0.0, min(due.values()) - time.monotonic()) if due else -1.0
+            self._wakeup.acquire(timeout=min(wait, threading.TIMEOUT_MAX))
+            self._round(due, quiet, barriers)
+
+    def _round(self, due: dict[Stream, float], quiet: dict[Stream, int], barriers: list[_Barrier]) -> None:
+        """Drain what is due. A method, so that a thread that waits holds no stream in a variable."""
+        now = time.monotonic()
+        while self._inbox:
+            entry = self._inbox.popleft()
+            if isinstance(entry, _Barrier):
+                barriers.append(entry)
+                due[entry.stream] = now
+                continue
+            stream, within = entry
+            if stream in due and stream.failing:
+                continue  # it has its own idea of when to try again
+            due[stream] = min(due.get(stream, now + within), now + within)
+            quiet.pop(stream, None)
+        for stream in [s for s, at in due.items() if at <= now]:
+            again = self._drain_one(stream)
+            if again is None or stream.failing:
+                for barrier in [b for b in barriers if b.stream is stream]:
+                    barrier.ok = again is None
+                    barrier.done.release()
+                    barriers.remove(barrier)
+            if again is not None:
+                due[stream] = time.monotonic() + again
+                continue
+            # Idle, unless a row was added since. A thread that was stopped between looking `append` up and calling
+            # it adds a row that wakes nobody: look once more, later, before forgetting the stream.
+            rounds = quiet.get(stream, 0)
+            if not stream.ring.arm():
+                due[stream] = time.monotonic() + stream.flush_secs
+            elif rounds < len(_LOOK_AGAIN):
+                quiet[stream] = rounds + 1
+                due[stream] = time.monotonic() + _LOOK_AGAIN[rounds]
+            else:
+                del due[stream], quiet[stream]
+
+    def _drain_one(self, stream: Stream) -> float | None:
+        try:
+            return stream.drain()
+        except Exception:  # a bug of ours: the thread must live on for the others
+            _log.exception("the flush thread could not write; it tries again")
+            return 1.0
+
+    # ---- fork and exit
+
+    def finish(self) -> None:
+        """At interpreter exit: write everything pending, waiting at most `EXIT_TIMEOUT` seconds in all."""
+        if self._exiting:
+            return
+        deadline = time.monotonic() + EXIT_TIMEOUT
+        for stream in list(self._all):
+            self.flush(stream, max(0.0, deadline - time.monotonic()))
+        # From here on a daemon thread that still logs writes through.
+        self._exiting = True
+        for stream in list(self._all):
+            stream.ring.arm()
+            if not stream.failing:
+                stream.drain()
+
+    def after_fork_in_child(self) -> None:
+        """The parent keeps what is pending, the thread and the files; the child begins with nothing."""
+        self._exiting = False
+        self._reset()
+        for stream in list(self._all):
+            stream.reset()
+
+
+_LOOK_AGAIN = (0.25, 5.0)
+
+flusher = Flusher()
+atexit.register(flusher.finish)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=flusher.after_fork_in_child)
