@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from eventwriter._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from eventwriter._stats import Stats as Stats
     from eventwriter.errors import ClosedError as ClosedError
     from eventwriter.errors import CorruptRecord as CorruptRecord
     from eventwriter.errors import EventWriterError as EventWriterError
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from eventwriter.reader import read_events as read_events
     from eventwriter.reader import runs as runs
     from eventwriter.writer import EventWriter as EventWriter
-    from eventwriter.writer import Stats as Stats
 
 _HOME = {
     "ClosedError": "errors",
@@ -27,7 +27,7 @@ _HOME = {
     "Event": "reader",
     "EventWriter": "writer",
     "EventWriterError": "errors",
-    "Stats": "writer",
+    "Stats": "_stats",
     "WriteError": "errors",
     "read_events": "reader",
     "runs": "reader",

@@ -60,7 +60,7 @@ class EventFile:
         try:
             status = _os.fstat(self._fd)
         except OSError:
-            self.close()
+            self.discard()
             raise
         self._inode = (status.st_dev, status.st_ino)
 
@@ -79,12 +79,21 @@ class EventFile:
         try:
             status = _os.stat(self.path)
         except OSError as error:  # any other trouble says nothing of the file
-            return error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ESTALE)
+            return error.errno not in (errno.ENOENT, errno.ENOTDIR)
         return (status.st_dev, status.st_ino) == self._inode
 
     def sync(self) -> None:
         """Wait until the device has the data. Raises OSError; then nothing since the last `sync` is certain."""
         _os.fdatasync(self._fd)
+
+    def discard(self) -> None:
+        """Close it, and remove it if nothing was ever written to it."""
+        if self._fd >= 0 and not self.size:
+            try:
+                _os.unlink(self.path)
+            except OSError:
+                pass
+        self.close()
 
     def close(self) -> None:
         """Give the descriptor back. Never raises: on Linux it is free even if close(2) fails."""

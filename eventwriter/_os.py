@@ -14,4 +14,5 @@ from os import listdir as listdir
 from os import makedirs as makedirs
 from os import open as open  # noqa: A004 -- the point of the module
 from os import stat as stat
+from os import unlink as unlink
 from os import write as write

@@ -108,10 +108,10 @@ class RecordReader:
             have = len(chunk)
             begin = 0
             while begin + HEADER <= have:
-                header = chunk[begin : begin + HEADER]
-                length = lengths.get(header)
+                first = chunk[begin : begin + HEADER]
+                length = lengths.get(first)
                 if length is None:
-                    length = self._checked_length(header)
+                    length = self._checked_length(first)
                     if length is None:
                         return
                 end = begin + HEADER + length
@@ -132,8 +132,8 @@ class RecordReader:
                     return
                 yield large
 
-    def _checked_length(self, header: bytes) -> int | None:
-        length = payload_length(header)
+    def _checked_length(self, first: bytes) -> int | None:
+        length = payload_length(first)
         if length is None:
             self.stop = Stop.LENGTH_CRC
             return None
@@ -142,14 +142,14 @@ class RecordReader:
             return None
         if len(self._lengths) >= _MAX_KNOWN_HEADERS:
             self._lengths.clear()
-        self._lengths[header] = length
+        self._lengths[first] = length
         return length
 
-    def _read_large(self, header: bytes) -> bytes | None:
-        if len(header) < HEADER:
-            self.stop = Stop.TORN if header else Stop.END
+    def _read_large(self, first: bytes) -> bytes | None:
+        if len(first) < HEADER:
+            self.stop = Stop.TORN if first else Stop.END
             return None
-        length = self._lengths[header]
+        length = self._lengths[first]
         end = self.offset + HEADER + length + FOOTER
         if end > self._file.seek(0, 2):
             self.stop = Stop.TORN

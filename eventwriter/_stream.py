@@ -117,9 +117,13 @@ class Stream:
     def open(self) -> None:
         """Make the file and write its first records. Raises OSError."""
         with self.busy:
-            self._open()
-            while self._sent < len(self._batch):
-                self._sent += self._write(memoryview(self._batch)[self._sent :])
+            try:
+                self._open()
+                while self._sent < len(self._batch):
+                    self._sent += self._write(memoryview(self._batch)[self._sent :])
+            except OSError:
+                self._abandon()
+                raise
             self._finish()
 
     def drain(self) -> float | None:
@@ -172,7 +176,7 @@ class Stream:
         self._batch_events = events
         self._sent = 0
         if not self._batch:
-            self.ring.commit()
+            self._finish()
         return taken or pending
 
     def _encode(self, rows: bytes) -> list[tuple[bytes, int]]:
@@ -260,7 +264,7 @@ class Stream:
     def _abandon(self) -> None:
         """Never write to this file again; `_open` starts the next with the record that was torn."""
         if self._file is not None:
-            self._file.close()
+            self._file.discard()
             self._file = None
 
     def _after(self, error: OSError) -> float:

@@ -67,6 +67,16 @@ def summary_field(summary: bytes) -> bytes:
     return delimited(b"\x2a", summary)
 
 
+def graph_def(graph: bytes) -> bytes:
+    """A serialised GraphDef as the content of an Event."""
+    return delimited(b"\x22", graph)
+
+
+def tagged_run_metadata(tag: str, run_metadata: bytes) -> bytes:
+    """A serialised RunMetadata as the content of an Event."""
+    return delimited(b"\x42", delimited(b"\x0a", tag.encode()) + delimited(b"\x12", run_metadata))
+
+
 def file_version(writer: str) -> bytes:
     """What the first event of a file holds: file_version and source_metadata.writer."""
     return delimited(b"\x1a", b"brain.Event:2") + delimited(b"\x52", delimited(b"\x0a", writer.encode()))

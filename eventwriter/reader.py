@@ -178,9 +178,10 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _scalar_tag(same: bytes) -> str | None:
-    """The tag, if these bytes are all between the step and the float of an event of one plain scalar::
+    """The tag, if these bytes are all between the step and the float of an event of one plain scalar.
 
-    2a <len> Summary;  0a <len> Value;  0a <len> <tag>;  15 <the float, 4 bytes>
+    That is `2a <len>` and the Summary, which is `0a <len>` and one Value, which is `0a <len> <tag>` and `15`
+    in front of the float's four bytes.
     """
     at = 0
     for key, beyond in ((b"\x2a", 4), (b"\x0a", 4), (b"\x0a", -1)):

@@ -13,12 +13,14 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, Self, SupportsIndex
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, SupportsIndex
 
 from eventwriter import _checks, _flusher, _record, _wire
 from eventwriter._intake import LEAST_PENDING, Intake
-from eventwriter._pending import DeferredEvent, ReadyEvent
+from eventwriter._kinds import Kinds
+from eventwriter._pending import DeferredEvent, DeferredFiles, FilesOfAnEvent, ReadyEvent
 from eventwriter._ring import ROW, ROWS_PER_SEGMENT, Ring, RingClosed
+from eventwriter._stats import Stats
 from eventwriter._stream import Stream
 from eventwriter.errors import ClosedError, WriteError
 
@@ -39,31 +41,7 @@ class SerializableMessage(Protocol):
     def SerializeToString(self) -> bytes: ...  # noqa: N802 -- protobuf's name
 
 
-class Stats(NamedTuple):
-    """What became of the events of a writer; `accepted == written + pending + dropped + failed`.
-
-    Attributes:
-        accepted: events whose log call returned.
-        written: events that are in the file, visible to other processes.
-        pending: events that wait in memory.
-        dropped: events given up because the disk failed until `max_pending_bytes` was reached, or until close.
-        failed: events that could not be encoded; each was reported.
-        bytes_written: bytes in this writer's files.
-        state: "ok", "failing" while the disk does not take what there is, or "closed".
-        last_error: what the disk said last while failing.
-    """
-
-    accepted: int
-    written: int
-    pending: int
-    dropped: int
-    failed: int
-    bytes_written: int
-    state: Literal["ok", "failing", "closed"]
-    last_error: OSError | None
-
-
-class EventWriter:
+class EventWriter(Kinds):
     """Writes a run's events to an event file that TensorBoard reads.
 
     A log call checks its arguments, takes a snapshot and returns; a thread shared by all writers of the process
@@ -186,14 +164,32 @@ class EventWriter:
         wall = None if wall_time is None else _checks.wall_time("event", None, wall_time)
         self._put(ReadyEvent(_messages.event_payload(event, step_, wall, _now())), "event")
 
-    def _log(self, kind: str, tag: str, deferred: Deferred, step: Any, wall_time: float | None) -> None:
-        """Log one value of any kind; `deferred` is encoded on the flush thread."""
+    def log(self, value: Deferred, step: SupportsIndex, *, wall_time: float | None = None) -> None:
+        """Log what a function of `eventwriter.summary` prepared: for who builds a kind of their own on this writer.
+
+        Args:
+            value: encoded later, on the flush thread.
+        """
         from eventwriter import _messages
 
-        what = f"{kind} {_checks.tag(kind, tag)!r}"
-        wall = _now() if wall_time is None else _checks.wall_time(kind, tag, wall_time)
-        head = _wire.event_head(wall, _checks.step(kind, tag, step))
-        self._put(DeferredEvent(what, head, deferred, _messages.summary_of), what)
+        wall = _now() if wall_time is None else _checks.wall_time(value.what, None, wall_time)
+        head = _wire.event_head(wall, _checks.step(value.what, None, step))
+        self._put(DeferredEvent(head, value, _messages.summary_of), value.what)
+
+    # ---- what the kinds ask for
+
+    def _check(self, kind: str, tag: object) -> None:
+        self._raise_if_unusable()
+        _checks.tag(kind, tag)
+
+    def _log_graph(self, graph: bytes, run_metadata: tuple[str, bytes] | None, step: Any) -> None:
+        head = _wire.event_head(_now(), _checks.step("graph", None, step))
+        self._put(ReadyEvent(head + _wire.graph_def(graph)), "graph")
+        if run_metadata is not None:
+            self._put(ReadyEvent(head + _wire.tagged_run_metadata(*run_metadata)), "run_metadata")
+
+    def _log_files(self, files: FilesOfAnEvent, what: str) -> None:
+        self._put(DeferredFiles(files, what), what)
 
     # ---- the careful way into the ring
 
@@ -225,7 +221,7 @@ class EventWriter:
         except RingClosed:
             raise ClosedError(self._stream.path) from None
 
-    def _put(self, item: ReadyEvent | DeferredEvent, what: str) -> None:
+    def _put(self, item: ReadyEvent | DeferredEvent | DeferredFiles, what: str) -> None:
         self._raise_if_unusable()
         if item.nbytes > self._intake.bound:
             raise ValueError(f"{what}: want at most {self._intake.bound} bytes (max_pending_bytes), got {item.nbytes}")
@@ -324,6 +320,8 @@ class EventWriter:
         """
         if self._closed:
             return True
+        if self._session == "running":
+            self.end_session()
         self._closed = True
         self._ring.close()
         done = _flusher.flusher.flush(self._stream, timeout)
@@ -338,6 +336,8 @@ class EventWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if error is not None and self._session == "running" and not self._closed:
+            self.end_session("failure")
         self.close()
 
     def __repr__(self) -> str:

@@ -140,7 +140,16 @@ def test_nan_is_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("step", "want"),
-)  # fmt: skip
+    [
+        (np.int64(5), 5),
+        (True, 1),
+        (3.0, 3),
+        (torch.tensor(4), 4),
+        (np.float32(2), 2),
+        (-(2**63), -(2**63)),
+        (2**63 - 1, 2**63 - 1),
+    ],
+)
 def test_a_step_is_anything_integral(tmp_path: Path, step: object, want: int) -> None:
     """Integers of any framework, and floats that are integral."""
     with EventWriter(tmp_path) as w:
