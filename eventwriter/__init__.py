@@ -12,6 +12,8 @@ from eventwriter._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from eventwriter._stats import Stats as Stats
+    from eventwriter._verify import FileCheck as FileCheck
+    from eventwriter._verify import check as check
     from eventwriter.errors import ClosedError as ClosedError
     from eventwriter.errors import CorruptRecord as CorruptRecord
     from eventwriter.errors import EventWriterError as EventWriterError
@@ -25,6 +27,8 @@ _HOME = {
     "ClosedError": "errors",
     "CorruptRecord": "errors",
     "Event": "reader",
+    "FileCheck": "_verify",
+    "check": "_verify",
     "EventWriter": "writer",
     "EventWriterError": "errors",
     "Stats": "_stats",
@@ -39,9 +43,11 @@ __all__ = [
     "Event",
     "EventWriter",
     "EventWriterError",
+    "FileCheck",
     "Stats",
     "WriteError",
     "__version__",
+    "check",
     "read_events",
     "runs",
 ]

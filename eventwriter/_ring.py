@@ -30,6 +30,8 @@ from collections.abc import Callable
 from typing import Any
 
 ROW = struct.Struct("<dqdII")
+# The same for a row that is an event of its own: `more` is the upper half of an id that is below 2**32.
+WHOLE_ROW = struct.Struct("<dqdQ")
 ROW_BYTES = ROW.size
 PAD = 1
 ITEM = 2

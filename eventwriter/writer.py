@@ -19,7 +19,7 @@ from eventwriter import _checks, _flusher, _record, _wire
 from eventwriter._intake import LEAST_PENDING, Intake
 from eventwriter._kinds import Kinds
 from eventwriter._pending import DeferredEvent, DeferredFiles, FilesOfAnEvent, ReadyEvent
-from eventwriter._ring import ROW, ROWS_PER_SEGMENT, Ring, RingClosed
+from eventwriter._ring import ROW, ROWS_PER_SEGMENT, WHOLE_ROW, Ring, RingClosed
 from eventwriter._stats import Stats
 from eventwriter._stream import Stream
 from eventwriter.errors import ClosedError, WriteError
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("eventwriter")
 
 _pack = ROW.pack
+_pack_whole = WHOLE_ROW.pack
 _now = time.time
 
 OnError = Literal["warn", "raise"] | Callable[[WriteError], object]
@@ -124,7 +125,7 @@ class EventWriter(Kinds):
         """
         try:
             if value.__class__ is float and wall_time is None:
-                self._ring.append(_pack(_now(), step, value, self._tags[tag], 0))
+                self._ring.append(_pack_whole(_now(), step, value, self._tags[tag]))
                 return
         except Exception:  # noqa: S110 -- whatever it was, the careful way names it or does better
             pass
