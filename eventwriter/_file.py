@@ -38,6 +38,9 @@ def _next_name(logdir: str, suffix: str) -> str:
 class EventFile:
     """A new event file in `logdir`, which is made if need be. Raises OSError.
 
+    Args:
+        sync: make the name itself survive the machine, by syncing the folder.
+
     Attributes:
         path: where it is.
         size: how many bytes were written to it.
@@ -45,7 +48,7 @@ class EventFile:
 
     __slots__ = ("_fd", "_inode", "path", "size")
 
-    def __init__(self, logdir: str, suffix: str = "") -> None:
+    def __init__(self, logdir: str, suffix: str = "", sync: bool = False) -> None:
         self._fd = -1
         self.size = 0
         _os.makedirs(logdir, exist_ok=True)
@@ -63,6 +66,20 @@ class EventFile:
             self.discard()
             raise
         self._inode = (status.st_dev, status.st_ino)
+        if sync:
+            self._sync_folder(logdir)
+
+    def _sync_folder(self, logdir: str) -> None:
+        try:
+            folder = _os.open(logdir, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        except OSError:
+            return  # some file systems cannot; the file itself is synced all the same
+        try:
+            _os.fsync(folder)
+        except OSError:
+            pass
+        finally:
+            _os.close(folder)
 
     def write(self, data: memoryview | bytes) -> int:
         """Append; how many bytes of `data` the disk took. Raises OSError if it took none."""

@@ -39,8 +39,11 @@ class Stream(Protocol):
     def ring(self) -> _Ring: ...
     @property
     def failing(self) -> bool: ...
+    @property
+    def drained(self) -> bool: ...
     def drain(self) -> float | None: ...
-    def reset(self) -> None: ...
+    def after_fork_in_child(self) -> None: ...
+    def at_exit(self) -> None: ...
 
 
 class _Barrier:
@@ -90,7 +93,8 @@ class Flusher:
         if self.is_this_thread():
             return False  # called by something that runs on the flush thread itself, which cannot wait for itself
         if self._exiting:
-            return stream.drain() is None
+            stream.drain()
+            return stream.drained
         barrier = _Barrier(stream)
         self._inbox.append(barrier)
         self._notify()
@@ -125,7 +129,8 @@ class Flusher:
         while self._inbox:
             entry = self._inbox.popleft()
             if isinstance(entry, _Barrier):
-                entry.ok = entry.stream.drain() is None
+                entry.stream.drain()
+                entry.ok = entry.stream.drained
                 entry.done.release()
             else:
                 entry[0].drain()
@@ -157,19 +162,21 @@ class Flusher:
             quiet.pop(stream, None)
         for stream in [s for s, at in due.items() if at <= now]:
             again = self._drain_one(stream)
-            if again is None or stream.failing:
+            if stream.drained or stream.failing:
                 for barrier in [b for b in barriers if b.stream is stream]:
-                    barrier.ok = again is None
+                    barrier.ok = stream.drained
                     barrier.done.release()
                     barriers.remove(barrier)
-            if again is not None:
-                due[stream] = time.monotonic() + again
+            if not stream.drained:
+                due[stream] = time.monotonic() + (again or 0.0)
                 continue
             # Idle, unless a row was added since. A thread that was stopped between looking `append` up and calling
             # it adds a row that wakes nobody: look once more, later, before forgetting the stream.
             rounds = quiet.get(stream, 0)
             if not stream.ring.arm():
                 due[stream] = time.monotonic() + stream.flush_secs
+            elif again is not None:
+                due[stream] = time.monotonic() + again
             elif rounds < len(_LOOK_AGAIN):
                 quiet[stream] = rounds + 1
                 due[stream] = time.monotonic() + _LOOK_AGAIN[rounds]
@@ -198,13 +205,14 @@ class Flusher:
             stream.ring.arm()
             if not stream.failing:
                 stream.drain()
+            stream.at_exit()
 
     def after_fork_in_child(self) -> None:
         """The parent keeps what is pending, the thread and the files; the child begins with nothing."""
         self._exiting = False
         self._reset()
         for stream in list(self._all):
-            stream.reset()
+            stream.after_fork_in_child()
 
 
 _LOOK_AGAIN = (0.25, 5.0)

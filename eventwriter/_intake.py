@@ -13,11 +13,10 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from eventwriter._ring import ITEM, ROW, SEGMENT_BYTES, Ring, RingClosed
+from eventwriter._ring import ITEM, ROW, Ring, RingClosed
 
 # A disk that has taken no byte for so many seconds stands still.
 _PATIENCE = 1.0
-LEAST_PENDING = 4 * SEGMENT_BYTES
 
 
 class _Stream(Protocol):

@@ -27,7 +27,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 ROW = struct.Struct("<dqdII")
 # The same for a row that is an event of its own: `more` is the upper half of an id that is below 2**32.
@@ -47,12 +47,33 @@ _SPARES = 4
 _gil = getattr(sys, "_is_gil_enabled", lambda: True)()
 
 
-class _Segment:
-    __slots__ = ("memory", "taken", "tell", "write")
+class Shared(Protocol):
+    """Memory that outlives the process, in units of `SEGMENT_BYTES` (see `_shm`)."""
 
-    def __init__(self) -> None:
-        # Private: a forked child gets a copy that it throws away, never a share in its parent's rows.
-        self.memory = mmap.mmap(-1, SEGMENT_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    def map(self, kind: int) -> tuple[mmap.mmap, int]: ...
+    def set_live(self, unit: int) -> None: ...
+    def set_committed(self, unit: int, size: int) -> None: ...
+    def set_dead(self, unit: int) -> None: ...
+    def give_back(self, unit: int) -> None: ...
+
+
+_ROWS_UNIT = 1
+
+
+class _Segment:
+    __slots__ = ("_shared", "_unit", "memory", "taken", "tell", "write")
+
+    def __init__(self, shared: Shared | None) -> None:
+        self._shared = shared
+        self._unit = -1
+        if shared is not None:
+            try:
+                self.memory, self._unit = shared.map(_ROWS_UNIT)
+            except OSError:  # no room: these rows do without
+                self._shared = shared = None
+        if shared is None:
+            # Private: a forked child gets a copy that it throws away, never a share in its parent's rows.
+            self.memory = mmap.mmap(-1, SEGMENT_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self.memory.seek(SEGMENT_BYTES)
         self.taken = 0
         self.tell = self.memory.tell
@@ -65,6 +86,23 @@ class _Segment:
                     return write(rows)
 
             self.write = locked
+
+    def go_live(self) -> None:
+        if self._shared is not None:
+            self._shared.set_live(self._unit)
+
+    def commit(self) -> None:
+        if self._shared is not None:
+            self._shared.set_committed(self._unit, self.taken)
+
+    def retire(self) -> None:
+        """All rows are written: nobody needs to recover them."""
+        if self._shared is not None:
+            self._shared.set_dead(self._unit)
+
+    def give_back(self) -> None:
+        if self._shared is not None:
+            self._shared.give_back(self._unit)
 
     def open(self) -> None:
         self.memory.seek(0)
@@ -103,6 +141,7 @@ class Ring:
     Attributes:
         append: adds packed rows in one atomic step; raises ValueError when there is no room for them
             (then call `make_room` and try again). Read it afresh for every call.
+        first: what `append` is while nothing is pending; adds a row and wakes, unless the writer has a better idea.
         items: what the `ITEM` rows stand for, by key.
         item_bytes_in, item_bytes_out: memory of the items ever added, and of those taken out; the first is changed
             under `lock`, the second by the flush thread alone.
@@ -111,23 +150,28 @@ class Ring:
     """
 
     __slots__ = (
+        "_asked",
         "_closed",
         "_live",
+        "_shared",
         "_spare",
         "_taken",
         "_wake",
         "append",
         "dropped",
+        "first",
         "item_bytes_in",
         "item_bytes_out",
         "items",
         "lock",
     )
 
-    def __init__(self, wake: Callable[[bool], None]) -> None:
+    def __init__(self, wake: Callable[[bool], None], shared: Shared | None = None) -> None:
         """`wake(False)` is called after the first row that follows `arm`, `wake(True)` when a segment is full."""
         self._wake = wake
         self._closed = False
+        self._shared = shared
+        self.first = self._append_first
         self.clear()
 
     def clear(self) -> None:
@@ -137,11 +181,13 @@ class Ring:
         self._taken: deque[_Segment] = deque()
         self.items: dict[int, Any] = {}
         self.item_bytes_in = self.item_bytes_out = self.dropped = 0
-        first = _Segment()
+        first = _Segment(self._shared)
         self._live: deque[_Segment] = deque([first])
         if not self._closed:
+            first.go_live()
             first.open()
-            self.append: Callable[[bytes], object] = self._append_first
+            self.append: Callable[[bytes], object] = self.first
+            self._asked = False
 
     # ---- the callers' side
 
@@ -150,6 +196,24 @@ class Ring:
         write(rows)
         self.append = write
         self._wake(False)
+
+    def append_for_thread(self, rows: bytes) -> None:
+        """Add rows and have the flush thread come at once. Raises ValueError as `append` does."""
+        write = self._live[-1].write
+        write(rows)
+        self.append = write
+        self._wake(True)
+
+    def leave_to_thread(self) -> None:
+        """Have the flush thread come at once, and everything from now on wait for it."""
+        self.append = self.append_for_thread
+        self._wake(True)
+
+    def wake_once(self) -> None:
+        """Have the flush thread come in its own time, unless it was asked to since it last came."""
+        if not self._asked:
+            self._asked = True
+            self._wake(False)
 
     def make_room(self, size: int) -> None:
         """Let `append` take at least one write of `size` bytes (at most a segment's)."""
@@ -164,8 +228,9 @@ class Ring:
                 try:
                     segment = self._spare.pop()
                 except IndexError:
-                    segment = _Segment()
+                    segment = _Segment(self._shared)
                 self._live.append(segment)
+                segment.go_live()
                 segment.open()
             self.append = self._live[-1].write
         self._wake(True)
@@ -186,6 +251,11 @@ class Ring:
         """Number of rows not yet stepped over (padding counts)."""
         return sum(max(0, s.end() - s.taken) for s in tuple(self._live)) // ROW_BYTES
 
+    def is_empty(self) -> bool:
+        """Nothing is pending: the quick way to ask."""
+        live = self._live
+        return len(live) == 1 and live[0].taken == live[0].tell()
+
     def events(self) -> int:
         """Number of events not yet stepped over."""
         import numpy as np
@@ -202,7 +272,8 @@ class Ring:
         """Ask for `wake` at the next row. False, and nothing asked, if there are rows already."""
         if self._closed:
             return not self.pending()
-        self.append = self._append_first
+        self._asked = False
+        self.append = self.first
         if self.pending():
             self.append = self._live[-1].write
             return False
@@ -232,6 +303,14 @@ class Ring:
         """What was stepped over is safe: its memory can be used again."""
         while self._taken:
             segment = self._taken.popleft()
+            segment.retire()
+            segment.clear()
             if len(self._spare) < _SPARES:
-                segment.clear()
                 self._spare.append(segment)
+            else:
+                segment.give_back()
+        self._live[0].commit()
+
+    def leave_shared(self) -> None:
+        """Use ordinary memory from the next segment on: after a fork the shared one is the parent's."""
+        self._shared = None

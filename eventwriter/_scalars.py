@@ -12,6 +12,7 @@ for each varying byte, chosen by the byte and its distance from the end.
 from __future__ import annotations
 
 import itertools
+import struct
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +33,10 @@ _SMALLEST_BATCH = 20
 _MIXED_BATCH = 512
 
 _WIDEST_STEP = 10
+_HEAD_1 = struct.Struct("<BdBB").pack
+_HEAD_2 = struct.Struct("<BdBBB").pack
+_F32 = struct.Struct("<f").pack
+_U32 = struct.Struct("<I").pack
 
 
 def _crc_table(distances: int) -> NDArray[np.uint32]:
@@ -51,6 +56,8 @@ class ScalarEncoder:
     def __init__(self) -> None:
         self._ids = itertools.count(FIRST_TAG)
         self._prefix: dict[int, bytes] = {}  # by id, as all that follows
+        self._summary: dict[int, bytes] = {}
+        self._known_headers: dict[int, bytes] = {}
         self._known = -1
         self._length = np.zeros(0, np.intp)  # of `2a <len> Summary` up to the float32; 0: not for batches
         self._bytes = np.zeros((0, 0), np.uint8)
@@ -71,9 +78,26 @@ class ScalarEncoder:
 
     def one(self, wall_time: float, step: int, value: float, tag_id: int) -> bytes:
         """The record of one event that holds one scalar."""
-        prefix = self._prefix[tag_id]
-        event = event_head(wall_time, step) + b"\x2a" + varint(len(prefix) + 4) + prefix + float32(value)
-        return _record.frame(event)
+        summary = self._summary.get(tag_id)
+        if summary is None:
+            prefix = self._prefix[tag_id]
+            summary = self._summary[tag_id] = b"\x2a" + varint(len(prefix) + 4) + prefix
+        if 0 < step < 0x4000 and wall_time:  # the usual case, spelled out: this is the write-through's path
+            if step < 0x80:
+                event = _HEAD_1(0x09, wall_time, 0x10, step) + summary
+            else:
+                event = _HEAD_2(0x09, wall_time, 0x10, step & 0x7F | 0x80, step >> 7) + summary
+        else:
+            event = event_head(wall_time, step) + summary
+        try:
+            event += _F32(value)
+        except OverflowError:
+            event += float32(value)
+        header = self._known_headers.get(len(event))
+        if header is None:
+            header = self._known_headers[len(event)] = _record.header(len(event))
+        crc = _crc32c.crc32c(event)
+        return b"".join((header, event, _U32(((crc >> 15 | crc << 17) + _crc32c._MASK_DELTA) & 0xFFFFFFFF)))
 
     def many(self, wall_time: float, step: int, values: list[tuple[int, float]]) -> bytes:
         """The record of one event that holds these (tag id, value) pairs."""

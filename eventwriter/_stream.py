@@ -1,24 +1,19 @@
-"""From pending rows to bytes in a file: one run's way to the disk, whatever the disk says.
+"""From pending rows to bytes for the disk: one run's way there.
 
-Knows: the ring, the encoder, the file; what is still to be written; what to do when a write fails. Must not
-know: threads and timers (whoever calls `drain` brings both), kinds of data, callers.
-
-The format cannot resync: every reader stops for good at a tear. So what a write left over is kept and finished
-byte-exact when the disk answers again; where that cannot be (the file is gone, or is not as long as it should
-be, or stays broken), the tear stays as it is and a new file, sorting after it, begins with the torn record.
+Knows: the ring, the encoder, the disk; what became of each event. Must not know: threads and timers (whoever calls
+`drain` brings both), kinds of data, callers.
 """
 
 from __future__ import annotations
 
-import errno
 import logging
 import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from eventwriter import _record
-from eventwriter._file import EventFile
+from eventwriter._disk import SHORTEST_RETRY, Disk
+from eventwriter._disk import Shared as DisksShared
 from eventwriter._ring import ITEM, ROW, ROW_BYTES, Ring
 
 if TYPE_CHECKING:
@@ -28,14 +23,13 @@ _log = logging.getLogger("eventwriter")
 
 # Rows encoded in one go, without giving the GIL back: about 0.1 ms.
 _ROWS_A_CHUNK = 1024
+# Then the GIL is let go for so long, in seconds. Not 0: a thread that sleeps 0 takes the GIL again before one that
+# waits for it has woken, and that one then waits for the switch interval, 5 ms.
+_BREATH = 0.0001
 # Bytes gathered for one write(2).
 _BYTES_A_WRITE = 1 << 20
-_SHORTEST_RETRY = 0.05
-_LONGEST_RETRY = 1.0
-# These cannot get better with the same descriptor.
-_HOPELESS = frozenset({errno.EBADF, errno.ESTALE, errno.ENODEV, errno.ENXIO})
-_TRIES_BEFORE_NEW_FILE = 3
-_WORTH_A_FILE = 4096
+# A write(2) that takes longer is left to the flush thread, in seconds.
+_SLOW = 0.005
 
 
 class Item(Protocol):
@@ -46,6 +40,13 @@ class Item(Protocol):
     def records(self) -> tuple[bytes, int]:
         """The framed records to write, and how many they are. May raise: then the item is reported and dropped."""
         ...
+
+
+class Shared(DisksShared, Protocol):
+    """Where a killed process' pending rows are found (see `_shm`)."""
+
+    def remove(self) -> None: ...
+    def let_go(self) -> None: ...
 
 
 class Progress(NamedTuple):
@@ -59,56 +60,70 @@ class Progress(NamedTuple):
 
 
 class Stream:
-    """Writes one ring's events to event files in one folder.
+    """Writes one ring's events to event files.
 
     Args:
-        header: gives the records that every new file begins with.
         on_trouble: told of each change of state: an OSError when writing stops, None when it goes on.
+        sync_secs: wait for the device so often; None for never.
+
+    Attributes:
+        drained: the last `drain` wrote everything that was pending (and synced, if that was asked for).
     """
 
     def __init__(
         self,
-        logdir: str,
-        suffix: str,
         ring: Ring,
         encoder: ScalarEncoder,
-        header: Callable[[], bytes],
+        disk: Disk,
         on_trouble: Callable[[OSError | None], None],
         flush_secs: float,
+        sync_secs: float | None = None,
+        shared: Shared | None = None,
     ) -> None:
-        self.logdir = logdir
         self.ring = ring
-        self.path = ""
-        self._suffix = suffix
-        self._encoder = encoder
-        self._header = header
-        self._on_trouble = on_trouble
         self.flush_secs = flush_secs
-        self.reset()
+        self.sync_asked = False
+        self.drained = True
+        self._encoder = encoder
+        self._disk = disk
+        self._on_trouble = on_trouble
+        self._sync_secs = sync_secs
+        self._shared = shared
+        self._begin()
 
-    def reset(self) -> None:
-        """Forget everything pending and the file: for the child after a fork, whose parent has them."""
+    def after_fork_in_child(self) -> None:
+        """Forget everything pending and the file: the parent has them."""
+        if self._shared is not None:
+            self._shared.let_go()
+            self._shared = None
+        self.ring.leave_shared()
         self.ring.clear()
-        # Held while bytes are made and written; callers never wait for it.
+        self._disk.begin(None)
+        self._begin()
+
+    def _begin(self) -> None:
+        # Held while bytes are made and written; callers never wait for it, but those who write through.
         self.busy = threading.Lock()
-        self._file: EventFile | None = None
-        self._batch = b""  # being written now …
-        self._sent = 0  # … this much of it
         self._batch_events = 0
-        self._retry = 0.0
-        self._tries = 0
-        self._error: OSError | None = None
-        self._written = self._failed = 0
-        self.nbytes = 0
-        self.dropped = 0
+        self._written = self._failed = self._dropped = 0
+        self._in_trouble = False
+
+    @property
+    def path(self) -> str:
+        return self._disk.path
+
+    @property
+    def nbytes(self) -> int:
+        return self._disk.nbytes
 
     @property
     def failing(self) -> bool:
         """The disk does not take what there is."""
-        return self._error is not None
+        return self._disk.error is not None
 
     def progress(self) -> Progress:
-        return Progress(self._written, self.dropped + self.ring.dropped, self._failed, self.nbytes, self._error)
+        dropped = self._dropped + self.ring.dropped
+        return Progress(self._written, dropped, self._failed, self._disk.nbytes, self._disk.error)
 
     def in_flight(self) -> int:
         """Events that are encoded and not yet written."""
@@ -117,44 +132,63 @@ class Stream:
     def open(self) -> None:
         """Make the file and write its first records. Raises OSError."""
         with self.busy:
-            try:
-                self._open()
-                while self._sent < len(self._batch):
-                    self._sent += self._write(memoryview(self._batch)[self._sent :])
-            except OSError:
-                self._abandon()
-                raise
-            self._finish()
+            self._disk.open()
+
+    def complain(self, error: OSError) -> None:
+        """`open` failed, but may not for ever: the flush thread shall try again."""
+        self._after(error)
+
+    # ---- the flush thread's way
 
     def drain(self) -> float | None:
         """Write what is pending now. None when it is written, else in how many seconds to call again."""
         if not self.busy.acquire(blocking=False):
-            return _SHORTEST_RETRY  # somebody else is at it
+            self.drained = False
+            return SHORTEST_RETRY  # somebody else is at it
         try:
             return self._drain()
         finally:
             self.busy.release()
 
     def _drain(self) -> float | None:
+        self.drained = False
         pending = self.ring.pending()
-        while True:
-            if not self._batch:
-                if pending <= 0:
-                    return None
+        while self._disk.busy or pending > 0:
+            if not self._disk.busy:
                 pending -= self._fill(pending)
-                if not self._batch:
+                if not self._disk.busy:
                     continue
             try:
-                self._send()
+                self._disk.send()
             except OSError as error:
                 return self._after(error)
-            if self._error is not None:
-                self._error = None
-                self._retry = 0.0
+            self._finish()
+            if self._in_trouble:
+                self._in_trouble = False
                 self._on_trouble(None)
-            self._tries = 0
+        self.drained = not self.sync_asked
+        again = self._sync()
+        self.drained = self.drained or not self.sync_asked
+        return again
 
-    # ---- making bytes
+    def _after(self, error: OSError) -> float:
+        again, news = self._disk.after(error)
+        if news:
+            self._in_trouble = True
+            self._on_trouble(error)
+        return again
+
+    def _sync(self) -> float | None:
+        due = None if self._sync_secs is None else self._disk.sync_due(self._sync_secs)
+        if not self.sync_asked and due:
+            return due
+        if self.sync_asked or due is not None:
+            try:
+                self._disk.sync(force=self.sync_asked)
+            except OSError as error:
+                return self._after(error)
+            self.sync_asked = False
+        return None
 
     def _fill(self, pending: int) -> int:
         """Encode up to `pending` rows as the next batch; how many rows it took."""
@@ -162,7 +196,7 @@ class Stream:
         size = events = taken = 0
         while taken < pending and size < _BYTES_A_WRITE:
             if taken:
-                time.sleep(0)  # give the GIL back between chunks
+                time.sleep(_BREATH)
             rows = self.ring.peek(_ROWS_A_CHUNK)
             if not rows:
                 break
@@ -172,12 +206,17 @@ class Stream:
                 events += count
             self.ring.advance(len(rows))
             taken += len(rows) // ROW_BYTES
-        self._batch = b"".join(parts)
+        self._disk.load(b"".join(parts))
         self._batch_events = events
-        self._sent = 0
-        if not self._batch:
+        if not size:
             self._finish()
         return taken or pending
+
+    def _finish(self) -> None:
+        self._written += self._batch_events
+        self._batch_events = 0
+        self.ring.commit()
+        self._disk.certain()
 
     def _encode(self, rows: bytes) -> list[tuple[bytes, int]]:
         if not self.ring.items:  # the usual case: scalars only
@@ -215,93 +254,64 @@ class Stream:
             _log.exception("%s could not be encoded and is left out; the rest is written", item)
             return b"", 0
 
-    # ---- writing bytes
+    # ---- the caller's way, for a writer that writes through
 
-    def _open(self) -> None:
-        file = EventFile(self.logdir, self._suffix)
-        rest = self._unfinished()
-        self._file = file
-        self.path = file.path
-        self._batch = self._header() + rest
-        self._sent = 0
+    def write_through(self, rows: bytes) -> None:
+        """Write an event in the caller's own thread. Stands in for the ring's `append` while nothing is pending.
 
-    def _unfinished(self) -> bytes:
-        """The records of the batch that are not whole in the file."""
-        start = 0
-        for end in _record.ends(self._batch):
-            if end > self._sent:
-                break
-            start = end
-        return self._batch[start:]
+        Where that cannot be (the disk is slow or fails, another thread is at it for long, or this is a signal handler
+        that came in the middle of it), the rows go into the ring, and the flush thread takes over until it is empty.
+        """
+        if not self.busy.acquire(blocking=False) and not self.busy.acquire(timeout=_SLOW):
+            self.ring.append_for_thread(rows)
+            return
+        took = None
+        try:
+            if self._disk.writable and self.ring.is_empty():
+                parts = self._encode(rows)
+                record, events = parts[0] if len(parts) == 1 else (b"".join(p[0] for p in parts), 1)
+                self._batch_events = events
+                took = self._disk.send_direct(record) if record else 0.0
+                if not self._disk.busy:
+                    self._written += events
+                    self._batch_events = 0
+        finally:
+            self.busy.release()
+        if took is None:
+            self.ring.append_for_thread(rows)
+        elif took > _SLOW or self._disk.busy:
+            self.ring.leave_to_thread()
+        elif self._sync_secs is not None:
+            self.ring.wake_once()
 
-    def _send(self) -> None:
-        while True:
-            if self._file is None:
-                self._open()
-            view = memoryview(self._batch)
-            while self._sent < len(view):
-                self._sent += self._write(view[self._sent :])
-            # Only now, not before the write: what went into a file that nobody can find is written again.
-            if self._file is None or self._file.is_in_place():
-                break
-            _log.warning("%s is gone (deleted, moved or replaced); a new file goes on from here", self.path)
-            self._abandon()
-            self._sent = 0
-        self._finish()
+    # ---- the end
 
-    def _write(self, view: memoryview) -> int:
-        assert self._file is not None  # noqa: S101 -- both callers opened it
-        count = self._file.write(view)
-        self.nbytes += count
-        return count
+    def at_exit(self) -> None:
+        """The interpreter ends: nothing is left to recover, unless the disk did not take it."""
+        if self._shared is not None:
+            shared, self._shared = self._shared, None
+            self._disk.shared = None
+            if self.ring.pending() or self._disk.busy:
+                shared.let_go()
+            else:
+                shared.remove()
 
-    def _finish(self) -> None:
-        self._written += self._batch_events
-        self._batch = b""
-        self._batch_events = self._sent = 0
-        self.ring.commit()
-
-    def _abandon(self) -> None:
-        """Never write to this file again; `_open` starts the next with the record that was torn."""
-        if self._file is not None:
-            self._file.discard()
-            self._file = None
-
-    def _after(self, error: OSError) -> float:
-        """The disk said no. Decide where the rest goes, and when to try again (seconds)."""
-        self._tries += 1
-        if self._file is not None:
-            try:
-                whole = self._file.is_whole()
-            except OSError:
-                whole = False
-            # A full disk is an episode: more of the same is all that is needed. Anything else that stays
-            # may be this file's own trouble.
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            if error.errno == errno.EFBIG and self._file.size > _WORTH_A_FILE:
-                self._abandon()  # files may not grow beyond this; the next one has room
-                return 0.0
-            if not whole or error.errno in _HOPELESS or (not full and self._tries >= _TRIES_BEFORE_NEW_FILE):
-                self._abandon()
-        if self._error is None:
-            self._retry = _SHORTEST_RETRY
-            self._error = error
-            self._on_trouble(error)
-        else:
-            self._error = error
-            self._retry = min(_LONGEST_RETRY, self._retry * 2)
-        return self._retry
+    def __del__(self) -> None:
+        self.at_exit()
 
     def close(self, timeout: float | None) -> int:
-        """Give the descriptor back. How many events were still pending: those are lost."""
+        """Give the descriptor back. How many events were still pending: those are lost, if they cannot be recovered."""
         if not self.busy.acquire(timeout=-1 if timeout is None else timeout):
             return self.ring.events() + self._batch_events  # a write that never returned holds it
         try:
+            self._disk.sync_or_keep()
+            self.at_exit()
             lost = self.ring.events() + self._batch_events
-            self.dropped += lost + self.ring.dropped
-            self._batch, self._batch_events = b"", 0
+            self._dropped += lost + self.ring.dropped
+            self._batch_events = 0
+            self._disk.load(b"")
             self.ring.clear()
-            self._abandon()
+            self._disk.abandon()
         finally:
             self.busy.release()
         return lost

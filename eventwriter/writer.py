@@ -6,23 +6,21 @@ together. Must not know: torch, keras, ultralytics; bytes of any format.
 
 from __future__ import annotations
 
-import errno
 import logging
-import math
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, SupportsIndex
 
-from eventwriter import _checks, _flusher, _record, _wire
-from eventwriter._intake import LEAST_PENDING, Intake
+from eventwriter import _checks, _wire
+from eventwriter._engine import Engine
 from eventwriter._kinds import Kinds
+from eventwriter._options import Durability, OnError, WriterOptions
 from eventwriter._pending import DeferredEvent, DeferredFiles, FilesOfAnEvent, ReadyEvent
-from eventwriter._ring import ROW, ROWS_PER_SEGMENT, WHOLE_ROW, Ring, RingClosed
+from eventwriter._ring import ROW, ROWS_PER_SEGMENT, WHOLE_ROW
 from eventwriter._stats import Stats
-from eventwriter._stream import Stream
-from eventwriter.errors import ClosedError, WriteError
+from eventwriter.errors import WriteError
 
 if TYPE_CHECKING:
     from eventwriter.summary._deferred import Deferred
@@ -32,8 +30,6 @@ _log = logging.getLogger("eventwriter")
 _pack = ROW.pack
 _pack_whole = WHOLE_ROW.pack
 _now = time.time
-
-OnError = Literal["warn", "raise"] | Callable[[WriteError], object]
 
 
 class SerializableMessage(Protocol):
@@ -58,6 +54,17 @@ class EventWriter(Kinds):
         flush_secs: seconds after which an event is visible to other processes at the latest, on a healthy disk.
         max_pending_bytes: memory for events that wait. When a healthy disk is slower than the program, calls wait
             for room; when the disk fails, the newest events are dropped and counted (see `stats`).
+        durability: what survives what, from when on (see docs/reliability.md):
+
+            - "async": the flush thread writes. Scalars survive the process in shared memory, and the next writer in
+              this folder (or `eventwriter recover`) writes what a killed process left there.
+            - "process": the call returns when the event is in the file, visible to other processes.
+            - "machine": the same, and the device has it at most `sync_secs` later, or when `sync()` returns.
+        sync_secs: for durability "machine".
+        max_file_bytes: begin a new file when one is larger, so that damage to one (a network disk's, say) does not
+            cost the whole run.
+        resume: read what earlier files of this run hold, for `last_step`; they are not touched, and this writer's
+            file sorts after them.
         on_error: what happens when the disk fails while the program runs: "warn" logs one warning for each change
             of state (logger "eventwriter") and goes on; "raise" raises `WriteError` from the next log call; a
             callable is called with the `WriteError`, on the flush thread.
@@ -76,36 +83,40 @@ class EventWriter(Kinds):
         flush_secs: float = 0.25,
         max_pending_bytes: int = 64 << 20,
         on_error: OnError = "warn",
+        durability: Durability = "async",
+        sync_secs: float = 1.0,
+        max_file_bytes: int | None = None,
+        resume: bool = False,
     ) -> None:
-        self._closed = False
-        folder = os.fspath(logdir)
-        if not isinstance(folder, str) or not folder:
-            raise TypeError(f"logdir: want a non-empty str or PathLike, got {logdir!r}")
-        if not isinstance(filename_suffix, str) or "/" in filename_suffix:
-            raise ValueError(f"filename_suffix: want a str without '/', got {filename_suffix!r}")
-        if not (flush_secs > 0 and math.isfinite(flush_secs)):
-            raise ValueError(f"flush_secs: want a positive number of seconds, got {flush_secs!r}")
-        if max_pending_bytes < LEAST_PENDING:
-            raise ValueError(f"max_pending_bytes: want at least {LEAST_PENDING}, got {max_pending_bytes!r}")
-        if on_error not in ("warn", "raise") and not callable(on_error):
-            raise ValueError(f"on_error: want 'warn', 'raise' or a callable, got {on_error!r}")
-        self._logdir = folder
-        self._on_error = on_error
-        self._purge = None if purge_step is None else _checks.step("purge_step", None, purge_step)
-        self._error: WriteError | None = None
-        self._tags: dict[str, int] = {}
-        # numpy is imported here, on the caller's thread: a fork while another thread imports it would leave the
-        # child a half-made module for good.
-        from eventwriter._scalars import ScalarEncoder
+        purge = None if purge_step is None else _checks.step("purge_step", None, purge_step)
+        options = WriterOptions(
+            os.fspath(logdir), filename_suffix, purge, flush_secs, max_pending_bytes, on_error, durability, sync_secs,
+            max_file_bytes,
+        )  # fmt: skip
+        options.check()
+        self._options = options
+        self._last_steps: dict[str, int] = {}
+        self._start()
+        if resume:
+            from eventwriter._resume import last_steps
 
-        self._encoder = ScalarEncoder()
-        self._ring = Ring(self._wake)
-        self._stream = Stream(
-            folder, filename_suffix, self._ring, self._encoder, self._header, self._trouble, flush_secs
-        )
-        self._intake = Intake(self._ring, self._stream, self._wake, max_pending_bytes)
-        _flusher.flusher.add(self._stream)
-        self._stream.open()
+            self._last_steps = last_steps(options.logdir)
+        self._engine.open()
+
+    def _start(self) -> None:
+        self._engine = Engine(self._options)
+        # For the fast path of `scalar`.
+        self._ring = self._engine.ring
+        self._tags = self._engine.tags
+
+    def __getstate__(self) -> WriterOptions:
+        """A copy, in this process or another, writes a file of its own; what is pending stays with the original."""
+        return self._options._replace(purge_step=None)
+
+    def __setstate__(self, options: WriterOptions) -> None:
+        self._options = options
+        self._last_steps = {}
+        self._start()
 
     # ---- logging
 
@@ -163,7 +174,7 @@ class EventWriter(Kinds):
 
         step_ = None if step is None else _checks.step("event", None, step)
         wall = None if wall_time is None else _checks.wall_time("event", None, wall_time)
-        self._put(ReadyEvent(_messages.event_payload(event, step_, wall, _now())), "event")
+        self._engine.put(ReadyEvent(_messages.event_payload(event, step_, wall, _now())), "event")
 
     def log(self, value: Deferred, step: SupportsIndex, *, wall_time: float | None = None) -> None:
         """Log what a function of `eventwriter.summary` prepared: for who builds a kind of their own on this writer.
@@ -175,22 +186,22 @@ class EventWriter(Kinds):
 
         wall = _now() if wall_time is None else _checks.wall_time(value.what, None, wall_time)
         head = _wire.event_head(wall, _checks.step(value.what, None, step))
-        self._put(DeferredEvent(head, value, _messages.summary_of), value.what)
+        self._engine.put(DeferredEvent(head, value, _messages.summary_of), value.what)
 
     # ---- what the kinds ask for
 
     def _check(self, kind: str, tag: object) -> None:
-        self._raise_if_unusable()
+        self._engine.raise_if_unusable()
         _checks.tag(kind, tag)
 
     def _log_graph(self, graph: bytes, run_metadata: tuple[str, bytes] | None, step: Any) -> None:
         head = _wire.event_head(_now(), _checks.step("graph", None, step))
-        self._put(ReadyEvent(head + _wire.graph_def(graph)), "graph")
+        self._engine.put(ReadyEvent(head + _wire.graph_def(graph)), "graph")
         if run_metadata is not None:
-            self._put(ReadyEvent(head + _wire.tagged_run_metadata(*run_metadata)), "run_metadata")
+            self._engine.put(ReadyEvent(head + _wire.tagged_run_metadata(*run_metadata)), "run_metadata")
 
     def _log_files(self, files: FilesOfAnEvent, what: str) -> None:
-        self._put(DeferredFiles(files, what), what)
+        self._engine.put(DeferredFiles(files, what), what)
 
     # ---- the careful way into the ring
 
@@ -203,93 +214,28 @@ class EventWriter(Kinds):
             more -= 1
             tag_id = self._tags.get(tag) if tag.__class__ is str else None
             if tag_id is None:
-                tag_id = self._add_tag(kind, tag)
+                tag_id = self._engine.add_tag(_checks.tag(kind, tag))
             number, step_ = _checks.number(kind, tag, value), _checks.step(kind, tag, step)
             wall = _now() if wall_time is None else _checks.wall_time(kind, tag, wall_time)
             rows.append(_pack(wall, step_, number, tag_id, more))
         if rows:
-            self._append(b"".join(rows))
-
-    def _add_tag(self, kind: str, tag: object) -> int:
-        name = _checks.tag(kind, tag)
-        # Two threads may both come here with a new tag: one id is then never used.
-        return self._tags.setdefault(name, self._encoder.add_tag(name))
-
-    def _append(self, rows: bytes) -> None:
-        self._raise_if_unusable()
-        try:
-            self._intake.add(rows)
-        except RingClosed:
-            raise ClosedError(self._stream.path) from None
-
-    def _put(self, item: ReadyEvent | DeferredEvent | DeferredFiles, what: str) -> None:
-        self._raise_if_unusable()
-        if item.nbytes > self._intake.bound:
-            raise ValueError(f"{what}: want at most {self._intake.bound} bytes (max_pending_bytes), got {item.nbytes}")
-        try:
-            self._intake.add_item(item)
-        except RingClosed:
-            raise ClosedError(self._stream.path) from None
-
-    def _raise_if_unusable(self) -> None:
-        if self._closed:
-            raise ClosedError(self._stream.path)
-        if self._error is not None and self._on_error == "raise":
-            error, self._error = self._error, None
-            raise error
-
-    # ---- what the stream and the ring ask for
-
-    def _wake(self, urgent: bool) -> None:
-        _flusher.flusher.wake(self._stream, 0.0 if urgent else self._stream.flush_secs)
-
-    def _header(self) -> bytes:
-        """The records that every file of this writer begins with."""
-        now = _now()
-        head = _wire.event_head(now, 0)
-        records = _record.frame(head + _wire.file_version("eventwriter"))
-        if self._purge is not None:
-            # Twice: the Python loader takes a run's first START for its beginning and ignores it.
-            start = _record.frame(_wire.event_head(now, self._purge) + _wire.SESSION_START)
-            records += start + start
-            self._purge = None  # what a second file of this writer held is not to be forgotten
-        return records
-
-    def _trouble(self, error: OSError | None) -> None:
-        """The disk changed its mind. Runs on the flush thread."""
-        if error is None:
-            _log.warning("%s: writing goes on, nothing was lost", self._stream.path)
-            return
-        trouble = WriteError(self._stream.path or self._logdir, error.errno or errno.EIO)
-        if self._on_error == "warn":
-            _log.warning("%s; events wait in memory and writing is tried again", trouble)
-        elif self._on_error == "raise":
-            self._error = trouble
-        elif callable(self._on_error):
-            try:
-                self._on_error(trouble)
-            except Exception:
-                _log.exception("on_error raised")
+            self._engine.add(b"".join(rows))
 
     # ---- the rest
 
     @property
     def logdir(self) -> str:
         """The run's folder, as given."""
-        return self._logdir
+        return self._options.logdir
 
     @property
     def path(self) -> str:
         """The file that is written to now."""
-        return self._stream.path
+        return self._engine.path
 
     def stats(self) -> Stats:
         """What became of the events so far."""
-        done = self._stream.progress()
-        pending = self._ring.events() + self._stream.in_flight()
-        state: Literal["ok", "failing", "closed"] = "closed" if self._closed else "failing" if done.error else "ok"
-        accepted = done.written + pending + done.dropped + done.failed
-        return Stats(accepted, done.written, pending, done.dropped, done.failed, done.nbytes, state, done.error)
+        return self._engine.stats()
 
     def flush(self, timeout: float | None = 10.0) -> bool:
         """Wait until everything logged before this call, by any thread, is visible to other processes.
@@ -301,13 +247,21 @@ class EventWriter(Kinds):
             True if so. False at the timeout, at once if the disk is failing, or when called on the flush thread
             itself (from `__del__`, say), which cannot wait for itself; `stats().pending` says how many are left.
         """
-        if self._closed:
-            return True
-        done = _flusher.flusher.flush(self._stream, timeout)
-        if self._error is not None and self._on_error == "raise":
-            error, self._error = self._error, None
-            raise error
-        return done
+        return self._engine.flush(timeout)
+
+    def sync(self, timeout: float | None = 10.0) -> bool:
+        """Like `flush`, and the device has it: it survives the machine. True if so."""
+        return self._engine.flush(timeout, sync=True)
+
+    @property
+    def last_step(self) -> int | None:
+        """With `resume`, the greatest step in the files that were there before; None if there was none."""
+        return max(self._last_steps.values(), default=None)
+
+    @property
+    def last_steps(self) -> dict[str, int]:
+        """With `resume`, the greatest step of each tag in the files that were there before."""
+        return dict(self._last_steps)
 
     def close(self, timeout: float | None = 5.0) -> bool:
         """Write what is pending, give the file back. Later log calls raise `ClosedError`; closing again does nothing.
@@ -319,17 +273,15 @@ class EventWriter(Kinds):
         Returns:
             True if everything is in the file.
         """
-        if self._closed:
-            return True
-        if self._session == "running":
-            self.end_session()
-        self._closed = True
-        self._ring.close()
-        done = _flusher.flusher.flush(self._stream, timeout)
-        lost = self._stream.close(timeout)
-        if lost:
-            _log.error("%s: closed with %d events lost: %s", self._stream.path, lost, self._stream.progress().error)
-        return done and not lost
+        self._end_session("success")
+        return self._engine.close(timeout)
+
+    def _end_session(self, status: Literal["success", "failure"]) -> None:
+        if self._session == "running" and not self._engine.closed:
+            try:
+                self.end_session(status)
+            except WriteError:
+                pass  # the disk fails and the user wants to hear of it; closing goes on all the same
 
     def __enter__(self) -> Self:
         return self
@@ -337,9 +289,9 @@ class EventWriter(Kinds):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if error is not None and self._session == "running" and not self._closed:
-            self.end_session("failure")
+        if error is not None:
+            self._end_session("failure")
         self.close()
 
     def __repr__(self) -> str:
-        return f"<EventWriter {self._stream.path!r}{' closed' if self._closed else ''}>"
+        return f"<EventWriter {self.path!r}{' closed' if self._engine.closed else ''}>"

@@ -44,9 +44,7 @@ def _rows(events: Iterable[Any]) -> list[Row]:
     for event in events:
         what = event.WhichOneof("what")
         if what != "summary":
-            rows.append(
-                Row(event.wall_time, event.step, "", what or "", getattr(event, what) if what else None)
-            )
+            rows.append(Row(event.wall_time, event.step, "", what or "", getattr(event, what) if what else None))
             continue
         for value in event.summary.value:
             kind = value.WhichOneof("value") or ""

@@ -130,10 +130,7 @@ class TensorBoardClient:
         information is empty.
         """
         listing = self.json(f"data/plugin/{plugin}/tags")
-        return {
-            run: tags if isinstance(tags, dict) else {tag: {} for tag in tags}
-            for run, tags in listing.items()
-        }
+        return {run: tags if isinstance(tags, dict) else {tag: {} for tag in tags} for run, tags in listing.items()}
 
     # Series.
 
@@ -156,9 +153,7 @@ class TensorBoardClient:
         """What the Histograms dashboard asks for: at most 51 of a tag."""
         points = self.json("data/plugin/histograms/histograms", {"run": run, "tag": tag})
         return [
-            Histogram(
-                float(wall_time), step, [(float(left), float(right), float(n)) for left, right, n in buckets]
-            )
+            Histogram(float(wall_time), step, [(float(left), float(right), float(n)) for left, right, n in buckets])
             for wall_time, step, buckets in points
         ]
 
@@ -209,16 +204,12 @@ class TensorBoardClient:
             content, dtype = kinds[item["content_type"]]
             query = {"run": run, "tag": tag, "step": item["step"], "content_type": content}
             batch = [
-                np.frombuffer(self.get("data/plugin/mesh/data", {**query, "sample": sample}), dtype).reshape(
-                    -1, 3
-                )
+                np.frombuffer(self.get("data/plugin/mesh/data", {**query, "sample": sample}), dtype).reshape(-1, 3)
                 for sample in range(item["data_shape"][0])
             ]
             config = json.loads(item["config"]) if item["config"] else {}
             parts.append(
-                MeshPart(
-                    item["wall_time"], item["step"], content, item["components"], config, np.stack(batch)
-                )
+                MeshPart(item["wall_time"], item["step"], content, item["components"], config, np.stack(batch))
             )
         return parts
 
@@ -281,9 +272,7 @@ class TensorBoardClient:
         from google.protobuf import text_format
         from tensorboard.compat.proto.graph_pb2 import GraphDef
 
-        parameters = (
-            {"run": run} | ({"tag": tag} if tag else {}) | ({"conceptual": "true"} if conceptual else {})
-        )
+        parameters = {"run": run} | ({"tag": tag} if tag else {}) | ({"conceptual": "true"} if conceptual else {})
         return text_format.Parse(self.get("data/plugin/graphs/graph", parameters).decode(), GraphDef())
 
     def run_metadata(self, run: str, tag: str) -> Any:

@@ -85,9 +85,7 @@ class Server(TensorBoardClient):
         want = {"fast": ("GrpcDataProvider", 1), "slow": ("MultiplexerDataProvider", 0)}[self.loader]
         got = (provider.rpartition(".")[2].split(" ")[0], len(self.data_servers()))
         if want != got:
-            raise ServerError(
-                f"{self.loader} loader: want (provider, data servers) {want}, got {got}\n{self.log()}"
-            )
+            raise ServerError(f"{self.loader} loader: want (provider, data servers) {want}, got {got}\n{self.log()}")
 
     def wait_until(self, condition: Callable[[Server], bool], what: str, seconds: float = 60) -> None:
         """Wait until `condition(server)` holds; raise `ServerError` naming `what` after `seconds`."""
@@ -149,9 +147,7 @@ def serve(
         try:
             server = Server(process, log_file, loader)
             if loader == "fast":
-                server.wait_until(
-                    lambda server: "Finished load cycle" in server.log(), "the first load cycle"
-                )
+                server.wait_until(lambda server: "Finished load cycle" in server.log(), "the first load cycle")
             server.check_loader()
             yield server
         finally:

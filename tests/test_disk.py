@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import logging
 import os
 import resource
@@ -237,16 +238,50 @@ def test_a_limit_on_the_size_of_files(tmp_path: Path, caplog: pytest.LogCaptureF
     assert [] == [r for r in caplog.records if r.levelno >= logging.ERROR]
 
 
-def test_open_failures(tmp_path: Path, disk: Disk) -> None:
-    """The constructor raises what the disk says, and leaves no descriptor."""
+@pytest.mark.parametrize("name", ["open", "listdir", "fstat", "write"])
+def test_a_disk_that_is_full_at_the_start(tmp_path: Path, disk: Disk, name: str) -> None:
+    """By default training begins all the same, and the file is there once the disk takes it: nothing is lost."""
+    disk.fail(name, errno.ENOSPC, -1)
+    with EventWriter(tmp_path / "x") as w:
+        w.scalar("a", 0, 0)
+        assert not w.flush()
+        assert w.stats().state == "failing"
+        disk.heal()
+        while not w.flush():
+            pass
+        w.scalar("a", 1, 1)
+    assert [("a", 0), ("a", 1)] == scalars(tmp_path / "x")
+
+
+def test_open_failures_raise_if_asked_to(tmp_path: Path, disk: Disk) -> None:
+    """on_error="raise": the constructor raises what the disk says, and leaves no descriptor and no file."""
     before = len(os.listdir("/proc/self/fd"))
-    for name in ("open", "makedirs", "listdir", "fstat", "write"):
+    for name in ("open", "listdir", "fstat", "write"):
         disk.fail(name, errno.ENOSPC, -1)
         with pytest.raises(OSError, match="No space"):
-            EventWriter(tmp_path / "x")
+            EventWriter(tmp_path / "x", on_error="raise")
         disk.heal()
-    import gc
-
     gc.collect()
     assert len(os.listdir("/proc/self/fd")) == before
     assert [] == os.listdir(tmp_path / "x")
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOTDIR])
+def test_a_folder_that_cannot_be_raises_always(tmp_path: Path, disk: Disk, number: int) -> None:
+    """A mistake in the path is heard of at once, not after three days of training."""
+    disk.fail("open", number, -1)
+    with pytest.raises(OSError):
+        EventWriter(tmp_path / "x")
+
+
+def test_a_file_of_its_own_after_max_file_bytes(tmp_path: Path) -> None:
+    """Rotation: files of about the size, each beginning with its version, all read in order."""
+    with EventWriter(tmp_path, flush_secs=0.01, max_file_bytes=10_000) as w:
+        for i in range(2000):
+            w.scalar("a", i, i)
+            if i % 50 == 0:
+                w.flush()
+    assert [("a", i) for i in range(2000)] == scalars(tmp_path)
+    sizes = [os.path.getsize(tmp_path / name) for name in os.listdir(tmp_path)]
+    assert len(sizes) > 5
+    assert max(sizes) < 20_000

@@ -122,7 +122,7 @@ def test_a_segment_whose_opening_was_interrupted_is_stepped_over() -> None:
         add(ring, row(step))
     from eventwriter._ring import _Segment
 
-    ring._live.append(_Segment())  # as `make_room` leaves it when it is interrupted just before open()
+    ring._live.append(_Segment(None))  # as `make_room` leaves it when it is interrupted just before open()
     add(ring, row(ROWS_PER_SEGMENT))
     assert list(range(ROWS_PER_SEGMENT + 1)) == take(ring)
 

@@ -1,0 +1,253 @@
+"""One run's event files, whatever the disk says.
+
+Knows: the bytes still to be written, the file they go into, what to do when a write or a sync fails. Must not know:
+what the bytes are beyond where a record ends, rings, threads, timers.
+
+The format cannot resync: every reader stops for good at a tear. So what a write left over is kept and finished
+byte-exact when the disk answers again; where that cannot be (the file is gone, or is not as long as it should be, or
+stays broken), the tear stays as it is and a new file, sorting after it, begins with the torn record.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from eventwriter import _record
+from eventwriter._file import EventFile
+
+_log = logging.getLogger("eventwriter")
+
+SHORTEST_RETRY = 0.05
+_LONGEST_RETRY = 1.0
+# These cannot get better with the same descriptor.
+_HOPELESS = frozenset({errno.EBADF, errno.ESTALE, errno.ENODEV, errno.ENXIO})
+_TRIES_BEFORE_NEW_FILE = 3
+_WORTH_A_FILE = 4096
+# How often a file that is written through is looked up by its name, in seconds.
+_LOOK_AFTER = 0.5
+
+
+class Shared(Protocol):
+    """Where it is noted which bytes of which file are certain (see `_shm`)."""
+
+    def set_file(self, path: str) -> None: ...
+    def set_size(self, size: int) -> None: ...
+
+
+class Disk:
+    """Writes bytes to event files in one folder, one batch at a time.
+
+    Args:
+        header: gives the records that every new file begins with.
+        durable: keep what was written since the last `sync`, so that a sync that fails loses nothing.
+        most_bytes: begin a new file when one is larger; None for no limit.
+
+    Attributes:
+        path: the file that is written to now.
+        nbytes: bytes written to all files.
+        error: what the disk said last; None when all is well.
+    """
+
+    def __init__(
+        self,
+        logdir: str,
+        suffix: str,
+        header: Callable[[], bytes],
+        durable: bool,
+        most_bytes: int | None,
+        shared: Shared | None,
+    ) -> None:
+        self._logdir = logdir
+        self._suffix = suffix
+        self._header = header
+        self._durable = durable
+        self._most_bytes = most_bytes
+        self.path = ""
+        self.begin(shared)
+
+    def begin(self, shared: Shared | None) -> None:
+        """Forget everything: nothing is written, no file is open."""
+        self.shared = shared
+        self._file: EventFile | None = None
+        self._batch = b""
+        self._sent = 0
+        self._retry = 0.0
+        self._tries = 0
+        self.error: OSError | None = None
+        self.nbytes = 0
+        self._kept: list[bytes] = []  # written, but not yet looked after: see `look` and `sync`
+        self._looked = self._synced = 0.0
+
+    @property
+    def busy(self) -> bool:
+        """There are bytes that are not yet written."""
+        return bool(self._batch)
+
+    @property
+    def writable(self) -> bool:
+        """A direct write may be tried."""
+        return self._file is not None and not self._batch and self.error is None
+
+    def load(self, batch: bytes) -> None:
+        """Have these records written next. Nothing else may be waiting."""
+        self._batch = batch
+        self._sent = 0
+
+    def send(self) -> None:
+        """Write what was loaded. Raises OSError; then call `after`, and this again when it says."""
+        while True:
+            if self._file is None:
+                self._open()
+            self._write_rest()
+            # Only now, not before the write: what went into a file that nobody can find is written again.
+            if self._file is None or self._file.is_in_place():
+                break
+            self._report_gone()
+            self._sent = 0
+        if self._durable:
+            self._kept.append(self._batch)
+        self._batch = b""
+        self._sent = self._tries = 0
+        self.error = None
+
+    def certain(self) -> None:
+        """Everything that was taken from the ring is written: note it where a successor would look."""
+        if self._file is not None:
+            if self.shared is not None:
+                self.shared.set_size(self._file.size)
+            if self._most_bytes is not None and self._file.size >= self._most_bytes and not self._batch:
+                self.sync_or_keep()
+                self.abandon()
+
+    def send_direct(self, record: bytes) -> float:
+        """Write one record in the caller's own thread; how long it took. What is left over waits to be sent."""
+        assert self._file is not None  # noqa: S101 -- `writable` was asked
+        began = time.monotonic()
+        self._kept.append(record)
+        sent = 0
+        try:
+            sent = self._file.write(record)
+            self.nbytes += sent
+        except OSError:
+            pass  # whoever sends the rest will hear of it
+        if sent != len(record):
+            self._kept.pop()
+            self._batch, self._sent = record, sent
+            return 0.0
+        if began - self._looked > _LOOK_AFTER:
+            self.look(began)
+        return time.monotonic() - began
+
+    def look(self, now: float) -> None:
+        """See that the file is still there; if not, have everything since the last look written again."""
+        self._looked = now
+        if self._file is not None and not self._file.is_in_place():
+            self._report_gone()
+            self._batch, self._sent = b"".join(self._kept) + self._batch[self._sent :], 0
+            self._kept = []
+        elif not self._durable:
+            self._kept = []
+
+    def sync(self, force: bool = False) -> None:
+        """Wait until the device has everything. Raises OSError if that is uncertain; what was kept is written again.
+
+        Without `force`, only if something was written since the last time.
+        """
+        if self._file is None or not (self._kept or force):
+            return
+        try:
+            self._file.sync()
+        except OSError:
+            # On Linux a second fsync would say that all is well; it is not (PostgreSQL's fsync finding, 2018).
+            self._batch, self._sent = b"".join(self._kept) + self._batch, 0
+            self._kept = []
+            self.abandon()
+            raise
+        self._kept = []
+        self._synced = time.monotonic()
+
+    def sync_due(self, every: float) -> float | None:
+        """In how many seconds the next sync is due; None if there is nothing to sync."""
+        return max(0.0, self._synced + every - time.monotonic()) if self._kept else None
+
+    def sync_or_keep(self) -> None:
+        """Before a file is left for good."""
+        if self._durable:
+            try:
+                self.sync()
+            except OSError:
+                pass  # written again, to the next file
+
+    def open(self) -> None:
+        """Make the file and write its first records. Raises OSError."""
+        try:
+            self._open()
+            self._write_rest()
+        except OSError:
+            self.abandon()
+            raise
+        self._batch = b""
+        self._sent = 0
+
+    def _open(self) -> None:
+        file = EventFile(self._logdir, self._suffix, sync=self._durable)
+        rest = self._unfinished()
+        self._file = file
+        self.path = file.path
+        if self.shared is not None:
+            self.shared.set_file(file.path)
+        self._batch = self._header() + rest
+        self._sent = 0
+        self._looked = self._synced = time.monotonic()
+
+    def _write_rest(self) -> None:
+        assert self._file is not None  # noqa: S101 -- both callers opened it
+        view = memoryview(self._batch)
+        while self._sent < len(view):
+            count = self._file.write(view[self._sent :])
+            self._sent += count
+            self.nbytes += count
+
+    def _unfinished(self) -> bytes:
+        """The records of the batch that are not whole in the file."""
+        start = 0
+        for end in _record.ends(self._batch):
+            if end > self._sent:
+                break
+            start = end
+        return self._batch[start:]
+
+    def _report_gone(self) -> None:
+        _log.warning("%s is gone (deleted, moved or replaced); a new file goes on from here", self.path)
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Never write to this file again; `_open` starts the next with the record that was torn."""
+        if self._file is not None:
+            self._file.discard()
+            self._file = None
+
+    def after(self, error: OSError) -> tuple[float, bool]:
+        """The disk said no: when to try again (seconds), and whether that is news."""
+        self._tries += 1
+        if self._file is not None:
+            try:
+                whole = self._file.is_whole()
+            except OSError:
+                whole = False
+            # A full disk is an episode: more of the same is all that is needed. Anything else that stays may be this
+            # file's own trouble.
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            if error.errno == errno.EFBIG and self._file.size > _WORTH_A_FILE:
+                self.abandon()  # files may not grow beyond this; the next one has room
+                return 0.0, False
+            if not whole or error.errno in _HOPELESS or (not full and self._tries >= _TRIES_BEFORE_NEW_FILE):
+                self.abandon()
+        news = self.error is None
+        self._retry = SHORTEST_RETRY if news else min(_LONGEST_RETRY, self._retry * 2)
+        self.error = error
+        return self._retry, news

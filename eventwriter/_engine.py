@@ -1,0 +1,191 @@
+"""The parts of one writer, put together: ring, encoder, disk, stream, flush thread, shared memory.
+
+Knows: how the parts go together, what is said when the disk changes its mind, the records a file begins with. Must
+not know: what users may pass (tags, steps and numbers come checked), kinds of data.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import time
+from typing import TYPE_CHECKING, Literal
+
+from eventwriter import _flusher, _record, _shared, _wire
+from eventwriter._disk import Disk
+from eventwriter._intake import Intake
+from eventwriter._options import PASSING, WriterOptions
+from eventwriter._ring import Ring, RingClosed
+from eventwriter._stats import Stats
+from eventwriter._stream import Item, Stream
+from eventwriter.errors import ClosedError, WriteError
+
+if TYPE_CHECKING:
+    from eventwriter._shm import RingFile
+
+_log = logging.getLogger("eventwriter")
+
+
+def _header(purge_step: int | None = None) -> bytes:
+    """The records that an event file begins with."""
+    now = time.time()
+    records = _record.frame(_wire.event_head(now, 0) + _wire.file_version("eventwriter"))
+    if purge_step is not None:
+        # Twice: the Python loader takes a run's first START for its beginning and ignores it.
+        records += 2 * _record.frame(_wire.event_head(now, purge_step) + _wire.SESSION_START)
+    return records
+
+
+class Engine:
+    """Takes checked events and gets them to the disk.
+
+    Attributes:
+        ring: for the fast path of a scalar, which adds its row itself.
+        tags: a tag's number in rows, of every tag seen so far; read it before `add_tag`.
+    """
+
+    def __init__(self, options: WriterOptions) -> None:
+        """Make the parts. None of them touches the event file before `open`, or before the first event."""
+        # numpy is imported here, on the caller's thread: a fork while another thread imports it would leave the
+        # child a half-made module for good.
+        from eventwriter._scalars import ScalarEncoder
+
+        self._options = options
+        self._closed = False
+        self._error: WriteError | None = None
+        self._purge = options.purge_step
+        self.tags: dict[str, int] = {}
+        self._encoder = ScalarEncoder()
+        self._shared: RingFile | None = _shared.attach(options.logdir, _header)
+        self.ring = Ring(self._wake, self._shared)
+        durable = options.durability == "machine"
+        disk = Disk(
+            options.logdir, options.filename_suffix, self._first_header, durable, options.max_file_bytes, self._shared
+        )
+        self._stream = Stream(
+            self.ring, self._encoder, disk, self._trouble, options.flush_secs, options.sync_secs if durable else None,
+            self._shared,
+        )  # fmt: skip
+        if options.durability != "async":
+            self.ring.first = self.ring.append = self._stream.write_through
+        self._intake = Intake(self.ring, self._stream, self._wake, options.max_pending_bytes)
+        _flusher.flusher.add(self._stream)
+
+    def open(self) -> None:
+        """Make the event file now. Raises OSError if it cannot be made, but not for a disk that may get better."""
+        try:
+            self._stream.open()
+        except OSError as error:
+            # A folder that cannot be is a mistake to hear of now; a full disk is an episode, now as later.
+            if self._options.on_error == "raise" or error.errno not in PASSING:
+                self._closed = True
+                self.ring.close()
+                self._stream.close(0)
+                raise
+            self._stream.complain(error)
+            self._wake(False)
+
+    # ---- events
+
+    def add_tag(self, tag: str) -> int:
+        """The number of a tag that has none yet."""
+        tag_id = self._encoder.add_tag(tag)
+        if self._shared is not None:
+            self._shared.add_tag(tag_id, tag.encode())
+        # Two threads may both come here with a new tag: one number is then never used.
+        return self.tags.setdefault(tag, tag_id)
+
+    def add(self, rows: bytes) -> None:
+        """Add the rows of an event. Raises ClosedError, or a WriteError that was to be raised."""
+        self.raise_if_unusable()
+        try:
+            self._intake.add(rows)
+        except RingClosed:
+            raise ClosedError(self.path) from None
+
+    def put(self, item: Item, what: str) -> None:
+        """Add an event that is larger than a row. Raises ValueError if it is too large, else as `add`."""
+        self.raise_if_unusable()
+        bound = self._intake.bound
+        if item.nbytes > bound:
+            raise ValueError(f"{what}: want at most {bound} bytes (max_pending_bytes), got {item.nbytes}")
+        try:
+            self._intake.add_item(item)
+        except RingClosed:
+            raise ClosedError(self.path) from None
+
+    def raise_if_unusable(self) -> None:
+        if self._closed:
+            raise ClosedError(self.path)
+        self._raise_stored()
+
+    def _raise_stored(self) -> None:
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+
+    # ---- what the stream and the ring ask for
+
+    def _wake(self, urgent: bool) -> None:
+        _flusher.flusher.wake(self._stream, 0.0 if urgent else self._stream.flush_secs)
+
+    def _first_header(self) -> bytes:
+        # Once: what a second file of this writer holds must not make TensorBoard forget the first.
+        purge, self._purge = self._purge, None
+        return _header(purge)
+
+    def _trouble(self, error: OSError | None) -> None:
+        """The disk changed its mind. Runs on the flush thread."""
+        if error is None:
+            dropped = self._stream.progress().dropped
+            lost = f"{dropped} events had no room and are lost" if dropped else "nothing was lost"
+            _log.warning("%s: writing goes on, %s", self.path, lost)
+            return
+        trouble = WriteError(self.path or self._options.logdir, error.errno or errno.EIO)
+        told = self._options.on_error
+        if told == "raise":
+            self._error = trouble
+        elif callable(told):
+            try:
+                told(trouble)
+            except Exception:
+                _log.exception("on_error raised")
+        else:
+            _log.warning("%s; events wait in memory and writing is tried again", trouble)
+
+    # ---- the state of things
+
+    @property
+    def path(self) -> str:
+        return self._stream.path
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    def stats(self) -> Stats:
+        done = self._stream.progress()
+        pending = self.ring.events() + self._stream.in_flight()
+        state: Literal["ok", "failing", "closed"] = "closed" if self._closed else "failing" if done.error else "ok"
+        accepted = done.written + pending + done.dropped + done.failed
+        return Stats(accepted, done.written, pending, done.dropped, done.failed, done.nbytes, state, done.error)
+
+    def flush(self, timeout: float | None, sync: bool = False) -> bool:
+        if self._closed:
+            return True
+        if sync:
+            self._stream.sync_asked = True
+        done = _flusher.flusher.flush(self._stream, timeout)
+        self._raise_stored()
+        return done
+
+    def close(self, timeout: float | None) -> bool:
+        if self._closed:
+            return True
+        self._closed = True
+        self.ring.close()
+        done = _flusher.flusher.flush(self._stream, timeout)
+        lost = self._stream.close(timeout)
+        if lost:
+            _log.error("%s: closed with %d events not written: %s", self.path, lost, self._stream.progress().error)
+        return done and not lost
