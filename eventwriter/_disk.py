@@ -29,6 +29,7 @@ _TRIES_BEFORE_NEW_FILE = 3
 _WORTH_A_FILE = 4096
 # How often a file that is written through is looked up by its name, in seconds.
 _LOOK_AFTER = 0.5
+_clock = time.monotonic
 
 
 class Shared(Protocol):
@@ -50,6 +51,7 @@ class Disk:
         path: the file that is written to now.
         nbytes: bytes written to all files.
         error: what the disk said last; None when all is well.
+        direct: the file, while `send_direct` may be called: it is open, all is well and nothing is waiting.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Disk:
         """Forget everything: nothing is written, no file is open."""
         self.shared = shared
         self._file: EventFile | None = None
+        self.direct: EventFile | None = None
         self._batch = b""
         self._sent = 0
         self._retry = 0.0
@@ -87,15 +90,11 @@ class Disk:
         """There are bytes that are not yet written."""
         return bool(self._batch)
 
-    @property
-    def writable(self) -> bool:
-        """A direct write may be tried."""
-        return self._file is not None and not self._batch and self.error is None
-
     def load(self, batch: bytes) -> None:
         """Have these records written next. Nothing else may be waiting."""
         self._batch = batch
         self._sent = 0
+        self.direct = None
 
     def send(self) -> None:
         """Write what was loaded. Raises OSError; then call `after`, and this again when it says."""
@@ -113,6 +112,7 @@ class Disk:
         self._batch = b""
         self._sent = self._tries = 0
         self.error = None
+        self.direct = self._file
 
     def certain(self) -> None:
         """Everything that was taken from the ring is written: note it where a successor would look."""
@@ -125,29 +125,30 @@ class Disk:
 
     def send_direct(self, record: bytes) -> float:
         """Write one record in the caller's own thread; how long it took. What is left over waits to be sent."""
-        assert self._file is not None  # noqa: S101 -- `writable` was asked
-        began = time.monotonic()
-        self._kept.append(record)
+        file = self.direct
+        assert file is not None  # noqa: S101 -- the caller asked
+        began = _clock()
         sent = 0
         try:
-            sent = self._file.write(record)
-            self.nbytes += sent
+            sent = file.write(record)
         except OSError:
             pass  # whoever sends the rest will hear of it
+        self.nbytes += sent
         if sent != len(record):
-            self._kept.pop()
-            self._batch, self._sent = record, sent
+            self.load(record)
+            self._sent = sent
             return 0.0
+        self._kept.append(record)
         if began - self._looked > _LOOK_AFTER:
             self.look(began)
-        return time.monotonic() - began
+        return _clock() - began
 
     def look(self, now: float) -> None:
         """See that the file is still there; if not, have everything since the last look written again."""
         self._looked = now
         if self._file is not None and not self._file.is_in_place():
             self._report_gone()
-            self._batch, self._sent = b"".join(self._kept) + self._batch[self._sent :], 0
+            self.load(b"".join(self._kept))
             self._kept = []
         elif not self._durable:
             self._kept = []
@@ -163,7 +164,7 @@ class Disk:
             self._file.sync()
         except OSError:
             # On Linux a second fsync would say that all is well; it is not (PostgreSQL's fsync finding, 2018).
-            self._batch, self._sent = b"".join(self._kept) + self._batch, 0
+            self.load(b"".join(self._kept) + self._batch)
             self._kept = []
             self.abandon()
             raise
@@ -192,6 +193,7 @@ class Disk:
             raise
         self._batch = b""
         self._sent = 0
+        self.direct = self._file
 
     def _open(self) -> None:
         file = EventFile(self._logdir, self._suffix, sync=self._durable)
@@ -227,6 +229,7 @@ class Disk:
 
     def abandon(self) -> None:
         """Never write to this file again; `_open` starts the next with the record that was torn."""
+        self.direct = None
         if self._file is not None:
             self._file.discard()
             self._file = None

@@ -12,12 +12,13 @@ import time
 from typing import TYPE_CHECKING, Literal
 
 from eventwriter import _flusher, _record, _shared, _wire
+from eventwriter._batch import Item
 from eventwriter._disk import Disk
 from eventwriter._intake import Intake
 from eventwriter._options import PASSING, WriterOptions
 from eventwriter._ring import Ring, RingClosed
 from eventwriter._stats import Stats
-from eventwriter._stream import Item, Stream
+from eventwriter._stream import Stream
 from eventwriter.errors import ClosedError, WriteError
 
 if TYPE_CHECKING:
@@ -164,11 +165,10 @@ class Engine:
         return self._closed
 
     def stats(self) -> Stats:
-        done = self._stream.progress()
-        pending = self.ring.events() + self._stream.in_flight()
+        done = self._stream.progress(wait=not _flusher.flusher.is_this_thread())
         state: Literal["ok", "failing", "closed"] = "closed" if self._closed else "failing" if done.error else "ok"
-        accepted = done.written + pending + done.dropped + done.failed
-        return Stats(accepted, done.written, pending, done.dropped, done.failed, done.nbytes, state, done.error)
+        accepted = done.written + done.pending + done.dropped + done.failed
+        return Stats(accepted, *done[:5], state, done.error)
 
     def flush(self, timeout: float | None, sync: bool = False) -> bool:
         if self._closed:

@@ -43,7 +43,9 @@ class Stream(Protocol):
     def drained(self) -> bool: ...
     def drain(self) -> float | None: ...
     def after_fork_in_child(self) -> None: ...
-    def at_exit(self) -> None: ...
+    @property
+    def path(self) -> str: ...
+    def at_exit(self) -> int: ...
 
 
 class _Barrier:
@@ -205,7 +207,9 @@ class Flusher:
             stream.ring.arm()
             if not stream.failing:
                 stream.drain()
-            stream.at_exit()
+            left = stream.at_exit()
+            if left:
+                _log.error("%s: the program ends with %d events not written", stream.path, left)
 
     def after_fork_in_child(self) -> None:
         """The parent keeps what is pending, the thread and the files; the child begins with nothing."""

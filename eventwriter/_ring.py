@@ -248,8 +248,9 @@ class Ring:
         return (len(self._live) + len(self._taken)) * SEGMENT_BYTES
 
     def pending(self) -> int:
-        """Number of rows not yet stepped over (padding counts)."""
-        return sum(max(0, s.end() - s.taken) for s in tuple(self._live)) // ROW_BYTES
+        """Number of rows to step over before all that are there now are: those that will be padding count."""
+        *full, last = tuple(self._live)
+        return (sum(SEGMENT_BYTES - s.taken for s in full) + max(0, last.end() - last.taken)) // ROW_BYTES
 
     def is_empty(self) -> bool:
         """Nothing is pending: the quick way to ask."""

@@ -32,8 +32,6 @@ _LARGEST_LOOSE = 8  # one part in so many of the tag's points
 # Fewer steps of one tag than this are quicker one at a time.
 _FEW = 24
 
-_LEAST_STEP = -(2**63)
-
 
 class NotRising(NamedTuple):
     """A tag's first `step` that is not greater than its `last`: from here on, points are hidden."""
@@ -73,7 +71,7 @@ class _Run(NamedTuple):
         return _Run(first, step - 1, max(1, points - (last - step) // stride - 1), stride)
 
 
-_NONE = _Run(_LEAST_STEP, _LEAST_STEP, 0, 0)
+_NONE = _Run(0, 0, 0, 0)
 
 
 class StepWatch:
@@ -81,23 +79,23 @@ class StepWatch:
 
     def __init__(self) -> None:
         self._older: dict[int, list[_Run]] = {}  # by tag: its runs before the open one
-        self._hidden: dict[int, int] = {}
         self._inexact: set[int] = set()
-        # The open runs, and up to how many points each may be loose. Also as memoryviews, whose items are ints.
-        self._columns = np.zeros((5, 0), np.int64)
+        # The open run, how many points are hidden, up to how many points the run may be loose. Also as memoryviews,
+        # whose items are ints.
+        self._columns = np.zeros((6, 0), np.int64)
         self._make_room(64)
 
     def _make_room(self, tags: int) -> None:
-        columns = np.zeros((5, tags), np.int64)
-        columns[:2] = _LEAST_STEP
+        columns = np.zeros((6, tags), np.int64)
         columns[:, : self._columns.shape[1]] = self._columns
         self._columns = columns
-        self._lasts, self._points, self._limits = columns[1], columns[2], columns[4]
+        self._lasts, self._points, self._hides, self._limits = columns[1], columns[2], columns[4], columns[5]
         self._strides = columns[3].view(np.uint64)
         self._first: memoryview[int] = memoryview(columns[0])
         self._last: memoryview[int] = memoryview(self._lasts)
         self._n: memoryview[int] = memoryview(self._points)
         self._stride: memoryview[int] = memoryview(self._strides)
+        self._hidden: memoryview[int] = memoryview(self._hides)
         self._limit: memoryview[int] = memoryview(self._limits)
 
     def see(self, ids: NDArray[np.uint32], steps: NDArray[np.int64]) -> list[NotRising]:
@@ -129,7 +127,8 @@ class StepWatch:
 
     def summary(self) -> list[Hidden]:
         """How many points of each tag are hidden, for the tags that have such."""
-        return [Hidden(tag, points, tag not in self._inexact) for tag, points in self._hidden.items()]
+        tags = self._hides.nonzero()[0].tolist()
+        return [Hidden(tag, self._hidden[tag], tag not in self._inexact) for tag in tags]
 
     # ---- a batch
 
@@ -170,7 +169,7 @@ class StepWatch:
             self._points[tags] += counts
             return []
         done = np.logical_and.reduceat(goes_on, begins)
-        # Loose runs take what rises, whatever the stride.
+        # Not all go on as before. Some loose runs do, which take what rises, whatever the stride.
         loose = np.logical_and.reduceat(rising, begins) & (self._points[tags] + counts <= self._limits[tags])
         least = np.minimum.reduceat(rises, begins)[loose]
         strides = self._strides[tags[loose]]
@@ -178,6 +177,10 @@ class StepWatch:
         done |= loose
         self._lasts[tags[done]] = lasts[done]
         self._points[tags[done]] += counts[done]
+        # So do those that stand still, as steps that were never given do.
+        still = np.logical_and.reduceat(steps == before, begins) & (self._hides[tags] > 0)
+        self._hides[tags[still]] += counts[still]
+        done |= still
         found = [self._see_steps(int(tags[i]), steps[begins[i] : ends[i]]) for i in (~done).nonzero()[0].tolist()]
         return [f for f in found if f is not None]
 
@@ -210,13 +213,13 @@ class StepWatch:
         limit = self._limit[tag]
         for step in steps:
             if step <= last and points:
-                if tag not in self._hidden:
-                    self._hidden[tag] = 0
+                if not self._hidden[tag]:
                     found = NotRising(tag, step, last)
                 if step == last:  # it takes the last point's place
                     self._hidden[tag] += 1
                     continue
                 first, last, points, stride = self._cut(tag, step, _Run(first, last, points, stride))
+                limit = self._limit[tag]
             rise = step - last
             if not points:
                 first, points = step, 1
@@ -249,25 +252,27 @@ class StepWatch:
         older = self._older.setdefault(tag, [])
         older.append(run)
         if self._limit[tag] or len(older) > _MOST_RUNS:
-            self._limit[tag] = most = sum(run.points for run in older) // _LARGEST_LOOSE
-            if len(older) > _MOST_RUNS:
-                merged = older[:1]
-                for run in older[1:]:
-                    joined = _joined(merged[-1], run)
-                    if joined.points <= most or joined.is_regular():
-                        merged[-1] = joined
-                    else:
-                        merged.append(run)
-                self._older[tag] = merged
+            self._limit[tag] = _largest_loose(older)
+        if len(older) > _MOST_RUNS:
+            merged = older[:1]
+            for run in older[1:]:
+                joined = _joined(merged[-1], run)
+                if joined.is_regular() or joined.points <= self._limit[tag]:
+                    merged[-1] = joined
+                else:
+                    merged.append(run)
+            self._older[tag] = merged
         return self._limit[tag]
 
     def _cut(self, tag: int, step: int, run: _Run) -> _Run:
-        """Hide the points from `step` on. What is left of the open run, or of that before it."""
+        """Hide the points from `step` on. What is left of the open run, or of the older one that is open now."""
         older = self._older.get(tag, [])
         hidden = 0
         while run.points and run.first >= step:
             hidden += run.points
             run = older.pop() if older else _NONE
+        if hidden and self._limit[tag]:
+            self._limit[tag] = _largest_loose(older)
         left = run.before(step) if run.points else run
         if left is not run and not run.is_regular():
             self._inexact.add(tag)
@@ -275,6 +280,12 @@ class StepWatch:
         return left
 
 
+def _largest_loose(runs: list[_Run]) -> int:
+    """How many points a loose run may have. At least 1: then there can be none, but 0 says that there never was."""
+    return max(1, sum(run.points for run in runs) // _LARGEST_LOOSE)
+
+
 def _joined(run: _Run, after: _Run) -> _Run:
+    """The points of both, which rise from one to the other."""
     strides = [stride for stride in (run.stride, after.stride, after.first - run.last) if stride]
     return _Run(run.first, after.last, run.points + after.points, min(strides))

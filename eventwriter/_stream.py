@@ -12,9 +12,11 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from eventwriter import _record, _wire
+from eventwriter._batch import Batches
 from eventwriter._disk import SHORTEST_RETRY, Disk
 from eventwriter._disk import Shared as DisksShared
-from eventwriter._ring import ITEM, ROW, ROW_BYTES, Ring
+from eventwriter._ring import ROW, ROW_BYTES, Ring
 
 if TYPE_CHECKING:
     from eventwriter._scalars import ScalarEncoder
@@ -30,16 +32,10 @@ _BREATH = 0.0001
 _BYTES_A_WRITE = 1 << 20
 # A write(2) that takes longer is left to the flush thread, in seconds.
 _SLOW = 0.005
-
-
-class Item(Protocol):
-    """Something larger than a row that waits in `Ring.items`."""
-
-    nbytes: int
-
-    def records(self) -> tuple[bytes, int]:
-        """The framed records to write, and how many they are. May raise: then the item is reported and dropped."""
-        ...
+_LATER = -1.0
+_WORTH_WAITING = 0.5
+_unpack = ROW.unpack
+_ident = threading.get_ident
 
 
 class Shared(DisksShared, Protocol):
@@ -53,6 +49,7 @@ class Progress(NamedTuple):
     """How a stream fares. `error` is what the disk said last, None when all is well."""
 
     written: int
+    pending: int
     dropped: int
     failed: int
     nbytes: int
@@ -84,7 +81,7 @@ class Stream:
         self.flush_secs = flush_secs
         self.sync_asked = False
         self.drained = True
-        self._encoder = encoder
+        self._batches = Batches(ring, encoder)
         self._disk = disk
         self._on_trouble = on_trouble
         self._sync_secs = sync_secs
@@ -104,9 +101,13 @@ class Stream:
     def _begin(self) -> None:
         # Held while bytes are made and written; callers never wait for it, but those who write through.
         self.busy = threading.Lock()
+        self._through = 0  # the thread that is in `write_through`
         self._batch_events = 0
-        self._written = self._failed = self._dropped = 0
+        self._written = self._dropped = self._batches.failed = 0
         self._in_trouble = False
+        self._trouble_since = 0.0
+        self._marker = b""
+        self._marked = self._gaps = 0
 
     @property
     def path(self) -> str:
@@ -121,13 +122,21 @@ class Stream:
         """The disk does not take what there is."""
         return self._disk.error is not None
 
-    def progress(self) -> Progress:
-        dropped = self._dropped + self.ring.dropped
-        return Progress(self._written, dropped, self._failed, self._disk.nbytes, self._disk.error)
+    def progress(self, wait: bool = False) -> Progress:
+        """What became of the events.
 
-    def in_flight(self) -> int:
-        """Events that are encoded and not yet written."""
-        return self._batch_events
+        Args:
+            wait: for the end of the batch that is being made or written, so that each event is counted just once;
+                not longer than a healthy disk takes.
+        """
+        held = wait and self.busy.acquire(timeout=_WORTH_WAITING)
+        try:
+            pending = self.ring.events() + self._batch_events
+            dropped = self._dropped + self.ring.dropped
+            return Progress(self._written, pending, dropped, self._batches.failed, self._disk.nbytes, self._disk.error)
+        finally:
+            if held:
+                self.busy.release()
 
     def open(self) -> None:
         """Make the file and write its first records. Raises OSError."""
@@ -165,6 +174,7 @@ class Stream:
             self._finish()
             if self._in_trouble:
                 self._in_trouble = False
+                self._mark_gap()
                 self._on_trouble(None)
         self.drained = not self.sync_asked
         again = self._sync()
@@ -175,8 +185,23 @@ class Stream:
         again, news = self._disk.after(error)
         if news:
             self._in_trouble = True
+            self._trouble_since = time.time()
             self._on_trouble(error)
         return again
+
+    def _mark_gap(self) -> None:
+        """Leave word in the file of events that had no room while the disk failed."""
+        lost = self.ring.dropped - self._marked
+        if lost:
+            self._marked = self.ring.dropped
+            now = time.time()
+            words = (
+                f"{lost} events were lost here: the disk did not take them from {time.ctime(self._trouble_since)} to "
+                f"{time.ctime(now)}, and there was no memory for more."
+            )
+            event = _wire.event_head(now, self._gaps) + _wire.text("eventwriter/lost", words)
+            self._marker = _record.frame(event)
+            self._gaps += 1
 
     def _sync(self) -> float | None:
         due = None if self._sync_secs is None else self._disk.sync_due(self._sync_secs)
@@ -192,15 +217,16 @@ class Stream:
 
     def _fill(self, pending: int) -> int:
         """Encode up to `pending` rows as the next batch; how many rows it took."""
-        parts: list[bytes] = []
-        size = events = taken = 0
+        parts, self._marker = [self._marker], b""
+        size = len(parts[0])
+        events = taken = 0
         while taken < pending and size < _BYTES_A_WRITE:
             if taken:
                 time.sleep(_BREATH)
             rows = self.ring.peek(_ROWS_A_CHUNK)
             if not rows:
                 break
-            for data, count in self._encode(rows):
+            for data, count in self._batches.encode(rows):
                 parts.append(data)
                 size += len(data)
                 events += count
@@ -218,42 +244,6 @@ class Stream:
         self.ring.commit()
         self._disk.certain()
 
-    def _encode(self, rows: bytes) -> list[tuple[bytes, int]]:
-        if not self.ring.items:  # the usual case: scalars only
-            return [self._scalars(rows)]
-        out: list[tuple[bytes, int]] = []
-        start = 0
-        for at, row in enumerate(ROW.iter_unpack(rows)):
-            if row[3] == ITEM:
-                if at > start:
-                    out.append(self._scalars(rows[start * ROW_BYTES : at * ROW_BYTES]))
-                out.append(self._item(row[1]))
-                start = at + 1
-        if start * ROW_BYTES < len(rows):
-            out.append(self._scalars(rows[start * ROW_BYTES :]))
-        return out
-
-    def _scalars(self, rows: bytes) -> tuple[bytes, int]:
-        try:
-            return self._encoder.encode(rows)
-        except Exception:  # a bug of ours: what is lost is counted, and the thread lives on
-            lost = sum(row[3] > ITEM and not row[4] for row in ROW.iter_unpack(rows))
-            self._failed += lost
-            _log.exception("%s: %d scalars could not be encoded and are left out", self.path, lost)
-            return b"", 0
-
-    def _item(self, key: int) -> tuple[bytes, int]:
-        item: Item | None = self.ring.items.pop(key, None)
-        if item is None:  # its log call was interrupted between the row and its return
-            return b"", 0
-        self.ring.item_bytes_out += item.nbytes
-        try:
-            return item.records()
-        except Exception:
-            self._failed += 1
-            _log.exception("%s could not be encoded and is left out; the rest is written", item)
-            return b"", 0
-
     # ---- the caller's way, for a writer that writes through
 
     def write_through(self, rows: bytes) -> None:
@@ -262,39 +252,50 @@ class Stream:
         Where that cannot be (the disk is slow or fails, another thread is at it for long, or this is a signal handler
         that came in the middle of it), the rows go into the ring, and the flush thread takes over until it is empty.
         """
-        if not self.busy.acquire(blocking=False) and not self.busy.acquire(timeout=_SLOW):
+        busy = self.busy
+        if not busy.acquire(False) and (self._through == _ident() or not busy.acquire(timeout=_SLOW)):
             self.ring.append_for_thread(rows)
             return
-        took = None
+        took = _LATER
         try:
-            if self._disk.writable and self.ring.is_empty():
-                parts = self._encode(rows)
-                record, events = parts[0] if len(parts) == 1 else (b"".join(p[0] for p in parts), 1)
-                self._batch_events = events
-                took = self._disk.send_direct(record) if record else 0.0
-                if not self._disk.busy:
-                    self._written += events
+            self._through = _ident()
+            disk = self._disk
+            if disk.direct is not None and self.ring.is_empty():
+                if len(rows) == ROW_BYTES and not self.ring.items:
+                    wall_time, step, value, tag_id, _ = _unpack(rows)
+                    record = self._batches.one(wall_time, step, value, tag_id)
+                    self._batch_events = 1
+                else:
+                    parts = self._batches.encode(rows)
+                    record = b"".join([data for data, _ in parts])
+                    self._batch_events = sum([count for _, count in parts])
+                took = disk.send_direct(record)
+                if disk.direct is not None:
+                    self._written += self._batch_events
                     self._batch_events = 0
         finally:
-            self.busy.release()
-        if took is None:
+            self._through = 0
+            busy.release()
+        if took is _LATER:
             self.ring.append_for_thread(rows)
-        elif took > _SLOW or self._disk.busy:
+        elif took > _SLOW or self._batch_events:
             self.ring.leave_to_thread()
         elif self._sync_secs is not None:
             self.ring.wake_once()
 
     # ---- the end
 
-    def at_exit(self) -> None:
-        """The interpreter ends: nothing is left to recover, unless the disk did not take it."""
+    def at_exit(self) -> int:
+        """The interpreter ends. How many events the disk did not take; scalars among them can be recovered."""
+        left = self.ring.events() + self._batch_events if self.ring.pending() or self._disk.busy else 0
         if self._shared is not None:
             shared, self._shared = self._shared, None
             self._disk.shared = None
-            if self.ring.pending() or self._disk.busy:
+            if left:
                 shared.let_go()
             else:
                 shared.remove()
+        return left
 
     def __del__(self) -> None:
         self.at_exit()

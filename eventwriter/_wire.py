@@ -82,5 +82,14 @@ def file_version(writer: str) -> bytes:
     return delimited(b"\x1a", b"brain.Event:2") + delimited(b"\x52", delimited(b"\x0a", writer.encode()))
 
 
+def text(tag: str, words: str) -> bytes:
+    """A text for the Text dashboard as the content of an Event: a string tensor of rank 0, with metadata."""
+    tensor = b"\x08\x07" + b"\x12\x00" + delimited(b"\x42", words.encode())  # dtype DT_STRING, shape {}, string_val
+    # plugin_data { plugin_name }, data_class DATA_CLASS_TENSOR
+    about = delimited(b"\x0a", delimited(b"\x0a", b"text")) + b"\x20\x02"
+    value = delimited(b"\x0a", tag.encode()) + delimited(b"\x42", tensor) + delimited(b"\x4a", about)
+    return summary_field(delimited(b"\x0a", value))
+
+
 # session_log { status: START }
 SESSION_START = delimited(b"\x3a", b"\x08\x01")

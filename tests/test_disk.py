@@ -125,6 +125,26 @@ def test_a_disk_full_for_ever_drops_the_newest_and_counts_them(tmp_path: Path, d
     assert [("a", 0)] == scalars(tmp_path)
 
 
+def test_a_gap_is_marked_in_the_file(tmp_path: Path, disk: Disk) -> None:
+    """When the disk takes bytes again after events had no room, a text says how many are missing."""
+    with EventWriter(tmp_path, flush_secs=0.01, max_pending_bytes=1 << 20) as w:
+        w.scalar("a", 0, 0)
+        w.flush()
+        disk.fail("write", errno.ENOSPC, -1)
+        for i in range(1, 50_000):
+            w.scalar("a", i, i)
+        disk.heal()
+        while not w.flush():
+            pass
+        dropped = w.stats().dropped
+    assert dropped > 0
+    rows = readers.run_events(tmp_path)
+    (marker,) = [r for r in rows if r.tag == "eventwriter/lost"]
+    assert "text" == marker.plugin
+    assert marker.value.item().decode().startswith(f"{dropped} events were lost here")
+    assert 50_000 - dropped == len([r for r in rows if r.tag == "a"])
+
+
 @pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE])
 def test_a_file_that_stays_broken_is_left_alone(tmp_path: Path, disk: Disk, number: int) -> None:
     """The tear stays as it is and a new file, sorting after it, begins with the torn record."""

@@ -17,7 +17,7 @@ LAYERS = [
     {"_version", "_stats", "errors", "_shm", "_os", "_crc32c", "_ring", "_wire", "_checks", "_proto"},
     {"_record", "_array", "proto"},
     {"_pending"},
-    {"_scalars", "_intake", "_file", "_options", "_steps", "_messages", "_png", "_wav", "_gif", "_flusher"},
+    {"_scalars", "_intake", "_batch", "_file", "_options", "_steps", "_messages", "_png", "_wav", "_gif", "_flusher"},
     {"summary", "_disk", "_recover"},
     {"_stream", "_decode", "_shared"},
     {"reader", "_kinds", "_media"},

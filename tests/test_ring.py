@@ -139,6 +139,27 @@ def test_a_closed_ring_takes_no_row_and_gives_what_it_has() -> None:
     assert [0] == take(ring)
 
 
+def test_pending_counts_what_will_be_padding() -> None:
+    """A flush steps over so many rows; with fewer it would end before those that came last."""
+    from eventwriter._ring import _Segment
+
+    ring, _ = make()
+    add(ring, row(0))
+    nested = _Segment(None)  # as a signal handler in the middle of `make_room` adds one
+    ring._live.append(nested)
+    nested.open()
+    ring.append = nested.write
+    add(ring, row(1))
+    pending, taken = ring.pending(), 0
+    steps = []
+    while taken < pending:
+        rows = ring.peek(1000)
+        steps += [r[1] for r in ROW.iter_unpack(rows) if r[3] != PAD]
+        ring.advance(len(rows))
+        taken += len(rows) // ROW_BYTES
+    assert [0, 1] == steps
+
+
 def test_events_counts_events_not_rows() -> None:
     """Padding is no event, an item is one, a group is one."""
     ring, _ = make()

@@ -23,10 +23,14 @@ class Deferred:
         nbytes: bytes of memory the snapshot holds until it is written; counts against the writer's bound.
         values: returns the `Summary.Value` messages; called once, on the flush thread. It owns the
             snapshot (it may modify it) and must not touch anything that the caller can change.
+        what: kind and tag, for the message if encoding fails.
     """
 
-    __slots__ = ("nbytes", "values")
+    __slots__ = ("nbytes", "values", "what")
 
-    def __init__(self, nbytes: int, values: Callable[[], Sequence[Summary.Value]]) -> None:
+    def __init__(
+        self, nbytes: int, values: Callable[[], Sequence[Summary.Value]], what: str = "a summary value"
+    ) -> None:
+        self.what = what
         self.nbytes = nbytes
         self.values = values

@@ -140,9 +140,7 @@ def test_custom_scalars(board: Server) -> None:
     (category,) = board.custom_scalars_layout()["category"]
     assert ("Group", ["loss", "many"]) == (category["title"], category["chart"][0]["multiline"]["tag"])
     series = board.custom_scalars("torch", "loss|many")
-    assert {"loss": len(peer_runs.SCALARS), "many": peer_runs.MANY} == {
-        tag: len(s) for tag, s in series.items()
-    }
+    assert {"loss": len(peer_runs.SCALARS), "many": peer_runs.MANY} == {tag: len(s) for tag, s in series.items()}
 
 
 def test_hparams(board: Server) -> None:
@@ -161,9 +159,7 @@ def test_graphs(board: Server) -> None:
     assert "Sequential/Linear[0]/weight/weight.1" in {node.name for node in board.graph("torch").node}
     assert "twice" in {node.name for node in board.graph("tf").node}
     assert any("twice" in node.name for node in board.graph("tf", "call").node)
-    assert ["/device:CPU:0"] == [
-        stats.device for stats in board.run_metadata("torch", "step1").step_stats.dev_stats
-    ]
+    assert ["/device:CPU:0"] == [stats.device for stats in board.run_metadata("torch", "step1").step_stats.dev_stats]
 
 
 def test_projector(board: Server) -> None:

@@ -1,0 +1,10 @@
+"""Page tests cost a browser and half a minute, so they run only when asked for: `make pages`, not `pytest`.
+
+EVENTWRITER_PAGES=1 makes them run on the runs of `peer_runs`; EVENTWRITER_PAGES=LOGDIR on that logdir.
+"""
+
+from __future__ import annotations
+
+import os
+
+collect_ignore_glob = [] if os.environ.get("EVENTWRITER_PAGES") else ["test_*.py"]
