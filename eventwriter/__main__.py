@@ -74,7 +74,13 @@ def _parser() -> argparse.ArgumentParser:
     salvage.add_argument("paths", metavar="PATH", nargs="+", help="event files, or folders of runs")
     salvage.add_argument("-o", dest="out", metavar="DIR", required=True, help="the folder for the copies")
 
-    # Further commands (`recover LOGDIR`) join here: one `command(…)`, and one function below.
+    recover = command(
+        "recover",
+        _recover,
+        "write what killed processes of this host had pending",
+        "The next writer in a folder does the same; this is for folders that get none.",
+    )
+    recover.add_argument("logdir", metavar="LOGDIR", help="a folder of runs")
     return parser
 
 
@@ -124,6 +130,26 @@ def _salvage(arguments: argparse.Namespace, terminal: Terminal) -> int:
         terminal.line(f"{printable(done.path)} -> {name}: {saved}, {lost} bytes lost")
         for part in done.lost:
             terminal.line(f"    lost {part.size} bytes at byte {part.offset}: {part.reason}")
+    return status
+
+
+def _recover(arguments: argparse.Namespace, terminal: Terminal) -> int:
+    from eventwriter._engine import header
+    from eventwriter._recover import recover
+    from eventwriter._terminal import printable
+
+    Path(arguments.logdir).stat()
+    status = OK
+    found = [done for folder, _, _ in os.walk(arguments.logdir) for done in recover(folder, header)]
+    for done in found:
+        if done.refused:
+            terminal.line(f"{printable(done.ring)}: not recovered: {printable(done.refused)}")
+            status = WRONG
+        else:
+            lost = f", {done.others} events of other kinds lost" if done.others else ""
+            terminal.line(f"{printable(done.path or done.ring)}: {done.scalars} scalars recovered{lost}")
+    if not found:
+        terminal.line("nothing to recover")
     return status
 
 

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Protocol
 from eventwriter._ring import ITEM, ROW, ROW_BYTES, Ring
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from eventwriter._scalars import ScalarEncoder
+    from eventwriter._steps import Hidden, NotRising
 
 _log = logging.getLogger("eventwriter")
 
@@ -28,13 +31,34 @@ class Item(Protocol):
 
 
 class Batches:
-    """Encodes the rows of one ring. `failed`: events that could not be encoded; each was reported."""
+    """Encodes the rows of one ring.
 
-    def __init__(self, ring: Ring, encoder: ScalarEncoder) -> None:
+    Args:
+        on_hidden: told of each tag whose steps do not rise, once: TensorBoard will hide points of it.
+
+    Attributes:
+        failed: events that could not be encoded; each was reported.
+    """
+
+    def __init__(self, ring: Ring, encoder: ScalarEncoder, on_hidden: Callable[[NotRising], None]) -> None:
+        from eventwriter._steps import StepWatch
+
         self._ring = ring
         self._encoder = encoder
-        self.one = encoder.one
+        self._on_hidden = on_hidden
+        self._watch = StepWatch()
         self.failed = 0
+
+    def hidden(self) -> list[Hidden]:
+        """How many points of each tag TensorBoard will hide, where it will."""
+        return self._watch.summary()
+
+    def one(self, wall_time: float, step: int, value: float, tag_id: int) -> bytes:
+        """The record of one scalar."""
+        not_rising = self._watch.see_one(tag_id, step)
+        if not_rising is not None:
+            self._on_hidden(not_rising)
+        return self._encoder.one(wall_time, step, value, tag_id)
 
     def encode(self, rows: bytes) -> list[tuple[bytes, int]]:
         if not self._ring.items:  # the usual case: scalars only
@@ -53,6 +77,8 @@ class Batches:
 
     def _scalars(self, rows: bytes) -> tuple[bytes, int]:
         try:
+            for not_rising in self._watch.see(*self._encoder.ids_and_steps(rows)):
+                self._on_hidden(not_rising)
             return self._encoder.encode(rows)
         except Exception:  # a bug of ours: what is lost is counted, and the thread lives on
             lost = sum(row[3] > ITEM and not row[4] for row in ROW.iter_unpack(rows))

@@ -23,11 +23,13 @@ from eventwriter.errors import ClosedError, WriteError
 
 if TYPE_CHECKING:
     from eventwriter._shm import RingFile
+    from eventwriter._steps import NotRising
 
+_MOST_REPORTED = 10
 _log = logging.getLogger("eventwriter")
 
 
-def _header(purge_step: int | None = None) -> bytes:
+def header(purge_step: int | None = None) -> bytes:
     """The records that an event file begins with."""
     now = time.time()
     records = _record.frame(_wire.event_head(now, 0) + _wire.file_version("eventwriter"))
@@ -57,15 +59,15 @@ class Engine:
         self._purge = options.purge_step
         self.tags: dict[str, int] = {}
         self._encoder = ScalarEncoder()
-        self._shared: RingFile | None = _shared.attach(options.logdir, _header)
+        self._shared: RingFile | None = _shared.attach(options.logdir, header)
         self.ring = Ring(self._wake, self._shared)
         durable = options.durability == "machine"
         disk = Disk(
             options.logdir, options.filename_suffix, self._first_header, durable, options.max_file_bytes, self._shared
         )
         self._stream = Stream(
-            self.ring, self._encoder, disk, self._trouble, options.flush_secs, options.sync_secs if durable else None,
-            self._shared,
+            self.ring, self._encoder, disk, self._trouble, self._hidden, options.flush_secs,
+            options.sync_secs if durable else None, self._shared,
         )  # fmt: skip
         if options.durability != "async":
             self.ring.first = self.ring.append = self._stream.write_through
@@ -133,7 +135,7 @@ class Engine:
     def _first_header(self) -> bytes:
         # Once: what a second file of this writer holds must not make TensorBoard forget the first.
         purge, self._purge = self._purge, None
-        return _header(purge)
+        return header(purge)
 
     def _trouble(self, error: OSError | None) -> None:
         """The disk changed its mind. Runs on the flush thread."""
@@ -153,6 +155,28 @@ class Engine:
                 _log.exception("on_error raised")
         else:
             _log.warning("%s; events wait in memory and writing is tried again", trouble)
+
+    def _hidden(self, found: NotRising) -> None:
+        """A tag's steps do not rise. Runs on the flush thread, once for each tag."""
+        _log.warning(
+            "scalar %r: step %d comes after step %d. TensorBoard's default loader hides a tag's points from a step on "
+            "that comes again (this is said once for each tag; close() says how many points)",
+            self._name(found.tag_id),
+            found.step,
+            found.last,
+        )
+
+    def _name(self, tag_id: int) -> str:
+        return next((tag for tag, known in tuple(self.tags.items()) if known == tag_id), "?")
+
+    def _report_hidden(self) -> None:
+        hidden = sorted(self._stream.hidden(), key=lambda tag: -tag.points)
+        for tag in hidden[:_MOST_REPORTED]:
+            most = "" if tag.exact else "at most "
+            name = self._name(tag.tag_id)
+            _log.warning("scalar %r: TensorBoard's default loader hides %s%d points of it", name, most, tag.points)
+        if len(hidden) > _MOST_REPORTED:
+            _log.warning("and points of %d other tags", len(hidden) - _MOST_REPORTED)
 
     # ---- the state of things
 
@@ -186,6 +210,7 @@ class Engine:
         self.ring.close()
         done = _flusher.flusher.flush(self._stream, timeout)
         lost = self._stream.close(timeout)
+        self._report_hidden()
         if lost:
             _log.error("%s: closed with %d events not written: %s", self.path, lost, self._stream.progress().error)
         return done and not lost

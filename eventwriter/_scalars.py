@@ -121,6 +121,12 @@ class ScalarEncoder:
 
     # ---- a batch
 
+    @staticmethod
+    def ids_and_steps(rows: bytes) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+        """Two columns of the rows."""
+        table = np.frombuffer(rows, ROW_DTYPE)
+        return table["id"], table["step"].view(np.int64)
+
     def encode(self, rows: bytes) -> tuple[bytes, int]:
         """The records of `rows` (whole events; no ITEM among them), in their order, and how many they are."""
         n = len(rows) // ROW.size

@@ -20,6 +20,7 @@ from eventwriter._ring import ROW, ROW_BYTES, Ring
 
 if TYPE_CHECKING:
     from eventwriter._scalars import ScalarEncoder
+    from eventwriter._steps import NotRising
 
 _log = logging.getLogger("eventwriter")
 
@@ -60,6 +61,7 @@ class Stream:
     """Writes one ring's events to event files.
 
     Args:
+        on_hidden: told of a tag whose steps do not rise.
         on_trouble: told of each change of state: an OSError when writing stops, None when it goes on.
         sync_secs: wait for the device so often; None for never.
 
@@ -73,6 +75,7 @@ class Stream:
         encoder: ScalarEncoder,
         disk: Disk,
         on_trouble: Callable[[OSError | None], None],
+        on_hidden: Callable[[NotRising], None],
         flush_secs: float,
         sync_secs: float | None = None,
         shared: Shared | None = None,
@@ -81,7 +84,8 @@ class Stream:
         self.flush_secs = flush_secs
         self.sync_asked = False
         self.drained = True
-        self._batches = Batches(ring, encoder)
+        self._batches = Batches(ring, encoder, on_hidden)
+        self.hidden = self._batches.hidden
         self._disk = disk
         self._on_trouble = on_trouble
         self._sync_secs = sync_secs

@@ -15,10 +15,10 @@ PACKAGE = ROOT / "eventwriter"
 # Each module may import those above it. Those of one line know nothing of each other.
 LAYERS = [
     {"_version", "_stats", "errors", "_shm", "_os", "_crc32c", "_ring", "_wire", "_checks", "_proto"},
-    {"_record", "_array", "proto"},
+    {"_record", "_array", "proto", "_steps"},
     {"_pending"},
-    {"_scalars", "_intake", "_batch", "_file", "_options", "_steps", "_messages", "_png", "_wav", "_gif", "_flusher"},
-    {"summary", "_disk", "_recover"},
+    {"_scalars", "_intake", "_file", "_options", "_messages", "_png", "_wav", "_gif", "_flusher"},
+    {"summary", "_disk", "_recover", "_batch"},
     {"_stream", "_decode", "_shared"},
     {"reader", "_kinds", "_media"},
     {"_verify", "_salvage", "_resume", "_engine"},
