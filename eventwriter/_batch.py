@@ -41,11 +41,15 @@ class Batches:
     """
 
     def __init__(self, ring: Ring, encoder: ScalarEncoder, on_hidden: Callable[[NotRising], None]) -> None:
-        from eventwriter._steps import StepWatch
-
         self._ring = ring
         self._encoder = encoder
         self._on_hidden = on_hidden
+        self.begin()
+
+    def begin(self) -> None:
+        """Know nothing of earlier events: for the start, and for the child after a fork."""
+        from eventwriter._steps import StepWatch
+
         self._watch = StepWatch()
         self.failed = 0
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import time
 from typing import TYPE_CHECKING, Literal
 
@@ -59,11 +60,13 @@ class Engine:
         self._purge = options.purge_step
         self.tags: dict[str, int] = {}
         self._encoder = ScalarEncoder()
-        self._shared: RingFile | None = _shared.attach(options.logdir, header)
+        # Absolute: the file is looked for by its name, and a program may change its working directory.
+        logdir = os.path.abspath(options.logdir)  # noqa: PTH100 -- pathlib costs its import
+        self._shared: RingFile | None = _shared.attach(logdir, header)
         self.ring = Ring(self._wake, self._shared)
         durable = options.durability == "machine"
         disk = Disk(
-            options.logdir, options.filename_suffix, self._first_header, durable, options.max_file_bytes, self._shared
+            logdir, options.filename_suffix, self._first_header, durable, options.max_file_bytes, self._shared
         )
         self._stream = Stream(
             self.ring, self._encoder, disk, self._trouble, self._hidden, options.flush_secs,
@@ -208,8 +211,15 @@ class Engine:
             return True
         self._closed = True
         self.ring.close()
-        done = _flusher.flusher.flush(self._stream, timeout)
-        lost = self._stream.close(timeout)
+        if _flusher.flusher.is_this_thread():  # called by something that the garbage collector ran there
+            self._stream.drain()
+            if not self._stream.drained:
+                self._wake(True)  # it is in the middle of this very stream: it goes on, and gives the file back later
+                return False
+        end = None if timeout is None else time.monotonic() + timeout
+        self._stream.sync_asked |= self._options.durability == "machine"
+        done = _flusher.flusher.flush_within(self._stream, timeout)
+        lost = self._stream.close(None if end is None else max(0.0, end - time.monotonic()))
         self._report_hidden()
         if lost:
             _log.error("%s: closed with %d events not written: %s", self.path, lost, self._stream.progress().error)

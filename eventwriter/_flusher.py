@@ -85,7 +85,7 @@ class Flusher:
     def wake(self, stream: Stream, within: float) -> None:
         """`stream` has something pending, to be written within so many seconds."""
         if self._exiting:
-            stream.drain()  # no thread any more: write through
+            self._drain_here(stream)
             return
         self._inbox.append((stream, within))
         self._notify()
@@ -101,6 +101,15 @@ class Flusher:
         self._inbox.append(barrier)
         self._notify()
         return barrier.done.acquire(timeout=-1 if timeout is None else max(0.0, timeout)) and barrier.ok
+
+    def flush_within(self, stream: Stream, timeout: float | None) -> bool:
+        """Like `flush`, but a disk that fails is tried again until the timeout."""
+        end = None if timeout is None else time.monotonic() + timeout
+        while not self.flush(stream, None if end is None else end - time.monotonic()):
+            if not stream.failing or self.is_this_thread() or (end is not None and time.monotonic() > end):
+                return False
+            time.sleep(_PAUSE)
+        return True
 
     def is_this_thread(self) -> bool:
         """The caller runs on the flush thread, which must not wait for itself."""
@@ -118,8 +127,8 @@ class Flusher:
         try:
             # Not threading.Thread: its start() takes locks that a signal handler or `__del__` may interrupt.
             self._ident = _thread.start_new_thread(self._run, ())
-        except RuntimeError:  # the interpreter is shutting down
-            self._exiting = True
+        except RuntimeError:  # the interpreter is shutting down, or no thread is to be had (a limit): next time, maybe
+            self._started.release()
             self._drain_inbox_here()
             return
         # atexit handlers do not run in multiprocessing's children, its finalizers do.
@@ -131,11 +140,17 @@ class Flusher:
         while self._inbox:
             entry = self._inbox.popleft()
             if isinstance(entry, _Barrier):
-                entry.stream.drain()
+                self._drain_here(entry.stream)
                 entry.ok = entry.stream.drained
                 entry.done.release()
             else:
-                entry[0].drain()
+                self._drain_here(entry[0])
+
+    @staticmethod
+    def _drain_here(stream: Stream) -> None:
+        """There is no thread: write in the caller's, and have the next row come here too."""
+        while stream.drain() is None and not stream.ring.arm():
+            pass  # a row was added meanwhile
 
     # ---- the thread
 
@@ -188,8 +203,11 @@ class Flusher:
     def _drain_one(self, stream: Stream) -> float | None:
         try:
             return stream.drain()
-        except Exception:  # a bug of ours: the thread must live on for the others
-            _log.exception("the flush thread could not write; it tries again")
+        except Exception:  # a bug of ours, or a logging handler that raises: the thread must live on for the others
+            try:
+                _log.exception("the flush thread could not write; it tries again")
+            except Exception:  # noqa: S110 -- there is nobody left to tell
+                pass
             return 1.0
 
     # ---- fork and exit
@@ -199,8 +217,11 @@ class Flusher:
         if self._exiting:
             return
         deadline = time.monotonic() + EXIT_TIMEOUT
-        for stream in list(self._all):
-            self.flush(stream, max(0.0, deadline - time.monotonic()))
+        waiting = list(self._all)
+        while waiting := [s for s in waiting if not self.flush(s, max(0.0, deadline - time.monotonic()))]:
+            if time.monotonic() > deadline:
+                break
+            time.sleep(_PAUSE)
         # From here on a daemon thread that still logs writes through.
         self._exiting = True
         for stream in list(self._all):
@@ -220,6 +241,8 @@ class Flusher:
 
 
 _LOOK_AGAIN = (0.25, 5.0)
+# Between two tries of a disk that fails while somebody waits for it, in seconds.
+_PAUSE = 0.05
 
 flusher = Flusher()
 atexit.register(flusher.finish)

@@ -39,6 +39,7 @@ class Intake:
         self._stream = stream
         self._wake = wake
         self._keys = itertools.count().__next__
+        self._stuck = -1  # the stream's bytes when somebody waited for more in vain
 
     def add(self, rows: bytes, nbytes: int = 0) -> bool:
         """Add one event's rows, and `nbytes` that they stand for. False if it was dropped. Raises RingClosed."""
@@ -87,12 +88,13 @@ class Intake:
         patience = time.monotonic() + _PATIENCE
         seen = stream.nbytes
         while not self._has_room(nbytes):
-            if stream.failing:
+            if stream.failing or stream.nbytes == self._stuck:
                 return False
             if stream.nbytes != seen:
                 seen = stream.nbytes
                 patience = time.monotonic() + _PATIENCE
             elif time.monotonic() > patience:
+                self._stuck = seen
                 return False
             self._wake(True)
             time.sleep(0.001)

@@ -206,8 +206,12 @@ class Ring:
 
     def leave_to_thread(self) -> None:
         """Have the flush thread come at once, and everything from now on wait for it."""
-        self.append = self.append_for_thread
+        self.wait_for_thread()
         self._wake(True)
+
+    def wait_for_thread(self) -> None:
+        """Everything from now on waits for the flush thread."""
+        self.append = self.append_for_thread
 
     def wake_once(self) -> None:
         """Have the flush thread come in its own time, unless it was asked to since it last came."""

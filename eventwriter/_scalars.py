@@ -174,7 +174,6 @@ class ScalarEncoder:
             summary = b"\x2a" + varint(len(prefix) + 4) + prefix
             if len(summary) <= _WIDEST_PREFIX:
                 summaries[tag_id] = summary
-        self._known = len(prefixes)
         self._length = np.array([len(s) for s in summaries], np.intp)
         width = max(1, int(self._length.max()))
         joined = b"".join([s.ljust(width, b"\0") for s in summaries])
@@ -187,6 +186,8 @@ class ScalarEncoder:
             self._table = _crc_table(longest)
             headers = [_record.header(length) for length in range(longest + 1)]
             self._headers = np.frombuffer(b"".join(headers), np.uint8).reshape(-1, 12)
+        # Last: a child forked in the middle of this begins it again.
+        self._known = len(prefixes)
 
     def _base_crc(self, tag_id: int, width: int, wall_high: int) -> int:
         """The CRC of a tag's event whose step, value and lower half of the wall time are zeros, `width` the step's."""

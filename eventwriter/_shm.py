@@ -123,6 +123,8 @@ class RingFile:
 
     def add_tag(self, tag_id: int, tag: bytes) -> None:
         """Remember a tag, before the first row that has its id."""
+        if self._lock < 0:  # let go of: it is the parent's, or nobody's any more
+            return
         entry = TAG.pack(tag_id, len(tag)) + tag
         try:
             self._tags[0].write(entry)

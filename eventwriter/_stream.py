@@ -100,6 +100,7 @@ class Stream:
         self.ring.leave_shared()
         self.ring.clear()
         self._disk.begin(None)
+        self._batches.begin()
         self._begin()
 
     def _begin(self) -> None:
@@ -107,7 +108,7 @@ class Stream:
         self.busy = threading.Lock()
         self._through = 0  # the thread that is in `write_through`
         self._batch_events = 0
-        self._written = self._dropped = self._batches.failed = 0
+        self._written = self._dropped = 0
         self._in_trouble = False
         self._trouble_since = 0.0
         self._marker = b""
@@ -157,7 +158,9 @@ class Stream:
         """Write what is pending now. None when it is written, else in how many seconds to call again."""
         if not self.busy.acquire(blocking=False):
             self.drained = False
-            return SHORTEST_RETRY  # somebody else is at it
+            # Somebody else is at it. Callers that write through would be for ever, one after the other.
+            self.ring.wait_for_thread()
+            return SHORTEST_RETRY
         try:
             return self._drain()
         finally:

@@ -136,6 +136,24 @@ def test_a_forked_child_does_not_keep_the_ring_from_being_recovered(tmp_path: Pa
     assert [("a", i) for i in range(100)] == scalars(tmp_path)
 
 
+def test_a_forked_child_leaves_its_parents_ring_alone(tmp_path: Path) -> None:
+    """New tags on both sides after the fork: what is recovered of the parent has the parent's tags."""
+    code = (
+        "w.scalar('before', 0.5, 0)\n"
+        "pid = os.fork()\n"
+        "if pid == 0:\n"
+        "    for i in range(20): w.scalar(f'child {i} ' + 'x' * i, 0.5, i)\n"
+        "    w.flush(); os._exit(0)\n"
+        "os.waitpid(pid, 0)\n"
+        "for i in range(20): w.scalar(f'parent {i}', 0.5, i)\n"
+    )
+    run_and_kill(code + KILL, tmp_path)
+    EventWriter(tmp_path).close()
+    want = [("before", 0), *((f"parent {i}", i) for i in range(20))]
+    assert want == [e for e in scalars(tmp_path) if "child" not in e[0]]
+    assert 20 == len([e for e in scalars(tmp_path) if "child" in e[0]])
+
+
 def test_a_folder_made_anew_gets_nothing_of_the_old_one(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Runs are not mixed: refused with the reason."""
     logdir = tmp_path / "run"
