@@ -82,6 +82,7 @@ class Disk:
         self._tries = 0
         self.error: OSError | None = None
         self.nbytes = 0
+        self._head = 0  # bytes of the batch that are the file's first records; 0 once they are written
         self._kept: list[bytes] = []  # written, but not yet looked after: see `look` and `sync`
         self._looked = self._synced = 0.0
 
@@ -110,7 +111,7 @@ class Disk:
         if self._durable:
             self._kept.append(self._batch)
         self._batch = b""
-        self._sent = self._tries = 0
+        self._sent = self._tries = self._head = 0
         self.error = None
         self.direct = self._file
 
@@ -192,7 +193,7 @@ class Disk:
             self.abandon()
             raise
         self._batch = b""
-        self._sent = 0
+        self._sent = self._head = 0
         self.direct = self._file
 
     def _open(self) -> None:
@@ -202,7 +203,9 @@ class Disk:
         self.path = file.path
         if self.shared is not None:
             self.shared.set_file(file.path)
-        self._batch = self._header() + rest
+        header = self._header()
+        self._head = len(header)
+        self._batch = header + rest
         self._sent = 0
         self._looked = self._synced = time.monotonic()
 
@@ -222,6 +225,10 @@ class Disk:
                 break
             start = end
         return self._batch[start:]
+
+    def _has_event(self) -> bool:
+        """The file has a whole record besides those that every file begins with."""
+        return not self._head or any(self._head < end <= self._sent for end in _record.ends(self._batch))
 
     def _report_gone(self) -> None:
         _log.warning("%s is gone (deleted, moved or replaced); a new file goes on from here", self.path)
@@ -243,12 +250,13 @@ class Disk:
             except OSError:
                 whole = False
             # A full disk is an episode: more of the same is all that is needed. Anything else that stays may be this
-            # file's own trouble.
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            # file's own trouble, if it ever took an event; else one more file is one more file at every try.
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+            tired = not full and self._tries >= _TRIES_BEFORE_NEW_FILE and self._has_event()
             if error.errno == errno.EFBIG and self._file.size > _WORTH_A_FILE:
                 self.abandon()  # files may not grow beyond this; the next one has room
                 return 0.0, False
-            if not whole or error.errno in _HOPELESS or (not full and self._tries >= _TRIES_BEFORE_NEW_FILE):
+            if not whole or error.errno in _HOPELESS or tired:
                 self.abandon()
         news = self.error is None
         self._retry = SHORTEST_RETRY if news else min(_LONGEST_RETRY, self._retry * 2)

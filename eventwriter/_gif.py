@@ -25,9 +25,15 @@ import numpy.typing as npt
 UInt8 = npt.NDArray[np.uint8]
 
 _COLOURS = 256
-_PIECE = 1 << 11  # pixels that one stretch of Python works on
+_PIECE = 1 << 10  # pixels that one stretch of Python works on: 0.1 to 0.2 ms
+# Then the interpreter is let go for so long, in seconds. After 0 this thread would take it again before another wakes.
+_BREATH = 1e-4
 _LARGEST = 2**16 - 1
 _LAST_CODE = 2**12 - 1
+
+
+# [n, 16]: of a code's 16 bits, those that are written when n was the last entry made.
+_USED_BITS = np.arange(16) < np.array([[n.bit_length()] for n in range(_LAST_CODE + 1)])
 
 
 def encode(frames: UInt8, fps: float) -> bytes:
@@ -123,25 +129,25 @@ def _lzw(pixels: bytes, bits: int) -> bytes:
                 table.clear()
                 following = end
             following += 1
-        time.sleep(0)
+        time.sleep(_BREATH)
     codes.append(prefix)
     codes.append(end)
     return _packed(np.frombuffer(codes, np.uint16), starts, bits)
 
 
 def _packed(codes: npt.NDArray[np.uint16], starts: list[int], bits: int) -> bytes:
-    """The codes, lowest bits first, each as wide as the last entry made before it: 2**bits + 1 + k for a run's k-th.
+    """The codes, lowest bits first, each as wide as the last entry made before it, 2**bits + 1 + k for a run's k-th.
 
     The first clear code counts as one before the first run, the others as the last of the run that they end.
     """
     lengths = np.diff([0, *starts[1:], len(codes)])
-    last = np.arange(len(codes)) - np.repeat(starts, lengths) + (1 << bits) + 1
-    widths = np.searchsorted(1 << np.arange(12), last, side="right")
+    last = np.arange(len(codes)) - np.repeat(starts, lengths) + ((1 << bits) + 1)
     pieces = []
     for at in range(0, len(codes), _PIECE):
-        piece = np.unpackbits(codes[at : at + _PIECE].astype("<u2").view(np.uint8), bitorder="little").reshape(-1, 16)
-        pieces.append(piece[np.arange(16) < widths[at : at + _PIECE, None]])
-        time.sleep(0)
+        piece = slice(at, at + _PIECE)
+        every = np.unpackbits(codes[piece].astype("<u2").view(np.uint8), bitorder="little")
+        pieces.append(every[_USED_BITS[last[piece]].reshape(-1)])
+        time.sleep(_BREATH)
     return np.packbits(np.concatenate(pieces), bitorder="little").tobytes()
 
 
@@ -160,12 +166,16 @@ def _indexed(frames: UInt8) -> tuple[UInt8, list[UInt8], dict[int, UInt8]]:
     few: dict[int, npt.NDArray[np.uint32]] = {}
     union = np.empty(0, np.uint32)
     for number, frame in enumerate(frames):
-        colours = np.unique(_number(frame))
-        if len(colours) <= _COLOURS:
+        colours = np.empty(0, np.uint32)
+        for piece in _pieces(frame):
+            colours = np.union1d(colours, _number(piece))
+            time.sleep(_BREATH)
+            if len(colours) > _COLOURS:
+                break
+        else:
             few[number] = colours
         if len(union) <= _COLOURS:
             union = np.union1d(union, colours)
-        time.sleep(0)
     if len(union) <= _COLOURS:
         return _rgb(union), [_among(union, frame) for frame in frames], {}
     many = [frame for number, frame in enumerate(frames) if number not in few]
@@ -178,7 +188,7 @@ def _indexed(frames: UInt8) -> tuple[UInt8, list[UInt8], dict[int, UInt8]]:
 
 
 def _pieces(frame: UInt8) -> list[UInt8]:
-    """Rows that take numpy less than 0.2 ms, where it does not let other threads run."""
+    """Rows that take numpy at most 0.2 ms, where it does not let other threads run."""
     return np.array_split(frame, min(len(frame), -(-frame.size // (16 * _PIECE))))
 
 
@@ -188,7 +198,7 @@ def _mapped(frame: UInt8, lookup: Callable[[UInt8], npt.NDArray[Any]]) -> UInt8:
     for piece in _pieces(frame):
         result[top : top + len(piece)] = lookup(piece)
         top += len(piece)
-        time.sleep(0)
+        time.sleep(_BREATH)
     return result
 
 
@@ -198,18 +208,26 @@ def _among(colours: npt.NDArray[np.uint32], frame: UInt8) -> UInt8:
 
 def _number(frame: UInt8) -> npt.NDArray[np.uint32]:
     """Each pixel's colour as one number."""
-    wide = frame.astype(np.uint32)
-    return wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
+    red, green, blue = (frame[..., channel].astype(np.uint32) for channel in range(3))
+    red <<= 16
+    green <<= 8
+    red |= green
+    red |= blue
+    return red
 
 
 def _rgb(numbers: npt.NDArray[np.uint32]) -> UInt8:
-    return np.stack([numbers >> 16, numbers >> 8 & 255, numbers & 255], axis=-1).astype(np.uint8)
+    return (numbers[:, None] >> np.array([16, 8, 0], np.uint32)).astype(np.uint8)
 
 
 def _coarse(frame: UInt8) -> npt.NDArray[np.uint16]:
     """The same of the high 5 bits of each channel."""
-    wide = (frame >> 3).astype(np.uint16)
-    return wide[..., 0] << 10 | wide[..., 1] << 5 | wide[..., 2]
+    red, green, blue = ((frame[..., channel] >> 3).astype(np.uint16) for channel in range(3))
+    red <<= 10
+    green <<= 5
+    red |= green
+    red |= blue
+    return red
 
 
 def _adapted(frames: list[UInt8]) -> tuple[UInt8, UInt8]:
@@ -218,7 +236,7 @@ def _adapted(frames: list[UInt8]) -> tuple[UInt8, UInt8]:
     counts = np.zeros(1 << 15)
     for piece in pieces:
         counts += np.bincount(_coarse(piece).reshape(-1), minlength=1 << 15)
-        time.sleep(0)
+        time.sleep(_BREATH)
     coarse = np.flatnonzero(counts)
     colours = np.stack([coarse >> 10, coarse >> 5 & 31, coarse & 31], axis=-1) * 8 + 3.5
     palette = _cut(colours, counts[coarse])
@@ -227,7 +245,7 @@ def _adapted(frames: list[UInt8]) -> tuple[UInt8, UInt8]:
         # The square of the distance, but for the colour's own square, which is the same for all.
         distances = (palette**2).sum(-1) - colours[at : at + 64] @ (2 * palette.T)
         lookup[coarse[at : at + 64]] = distances.argmin(-1)
-        time.sleep(0)
+        time.sleep(_BREATH)
     # The mean of the pixels themselves, not of their coarse colours.
     sums, sizes = np.zeros((3, len(palette))), np.zeros(len(palette))
     for piece in pieces:
@@ -235,7 +253,7 @@ def _adapted(frames: list[UInt8]) -> tuple[UInt8, UInt8]:
         sizes += np.bincount(index, minlength=len(palette))
         for channel in range(3):
             sums[channel] += np.bincount(index, piece[..., channel].reshape(-1), len(palette))
-        time.sleep(0)
+        time.sleep(_BREATH)
     return np.rint(sums / np.maximum(sizes, 1)).T.astype(np.uint8), lookup
 
 
@@ -258,5 +276,5 @@ def _cut(colours: npt.NDArray[np.float64], weights: npt.NDArray[np.float64]) -> 
         low = colours[members, axis] <= means.pop(name)[axis]
         heapq.heappush(boxes, box(members[low]))
         heapq.heappush(boxes, box(members[~low]))
-        time.sleep(0)
+        time.sleep(_BREATH)
     return np.array([means[name] for _, name, _, _ in boxes])

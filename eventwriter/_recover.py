@@ -110,15 +110,31 @@ def _forget(fd: int, path: Path) -> None:
         if age > _UNFINISHED:
             path.unlink()
         return
-    try:
-        empty = not any(_rows(_read(fd)))
-    except _Refused:
-        empty = False
-    if empty:
+    if _is_empty(fd, memory):
         path.unlink()
     elif age > _FORGOTTEN:
         _log.warning("%s: events of a process killed a week ago were never recovered and are given up", path)
         path.unlink()
+
+
+def _is_empty(fd: int, header: bytes) -> bool:
+    """No live unit has a row that is not committed. Reads little: every writer that is made asks this of every ring."""
+    if len(header) < _shm.HEADER:
+        return False
+    for unit in range(_shm.MOST_UNITS):
+        order, kind, committed = _shm.ENTRY.unpack_from(header, _shm.TABLE + _shm.ENTRY.size * unit)
+        if order and kind == _shm.ROWS and committed < _shm.UNIT:
+            at = _shm.HEADER + unit * _shm.UNIT + committed
+            first = os.pread(fd, ROW_BYTES, at)
+            if len(first) < ROW_BYTES:
+                return False
+            row_id = ROW.unpack(first)[3]
+            if not row_id:
+                continue  # never written, and so is all behind it
+            rest = os.pread(fd, _shm.UNIT - committed, at) if row_id == PAD else first
+            if any(row[3] not in (0, PAD) for row in ROW.iter_unpack(rest[: len(rest) // ROW_BYTES * ROW_BYTES])):
+                return False
+    return True
 
 
 def _drain(fd: int, path: Path, logdir: str, header: Callable[[], bytes]) -> Recovered | None:
@@ -139,6 +155,7 @@ def _drain(fd: int, path: Path, logdir: str, header: Callable[[], bytes]) -> Rec
         except OSError as error:
             if file is not None:
                 file.discard()
+                Path(file.path).unlink(missing_ok=True)  # or the next try would write them twice
             return Recovered(str(path), "", 0, 0, f"could not be written: {error}")
         finally:
             if file is not None:

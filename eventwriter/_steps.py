@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # Runs that a tag has beside its open one; when there are more, they are merged to half as many.
 _MOST_RUNS = 32
 _LARGEST_LOOSE = 8  # one part in so many of the tag's points
-# Fewer steps of one tag than this are quicker one at a time.
+# Fewer steps than this are quicker one at a time.
 _FEW = 24
 
 
@@ -104,8 +104,9 @@ class StepWatch:
         Returns:
             What to warn about: a tag appears once ever.
         """
-        if not len(ids):
-            return []
+        if len(ids) < _FEW:
+            ones = [self.see_one(i, s) for i, s in zip(ids.tolist(), steps.tolist(), strict=True) if i >= FIRST_TAG]
+            return [found for found in ones if found is not None]
         ids = np.ascontiguousarray(ids)  # a column of a table is slower in all that follows
         low, high = int(ids.min()), int(ids.max())
         if low < FIRST_TAG:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, SupportsIndex
 
 from eventwriter import _checks, _wire
 from eventwriter._engine import Engine
-from eventwriter._kinds import Kinds
+from eventwriter._media import MediaKinds
 from eventwriter._options import Durability, OnError, WriterOptions
 from eventwriter._pending import DeferredEvent, DeferredFiles, FilesOfAnEvent, ReadyEvent
 from eventwriter._ring import ROW, ROWS_PER_SEGMENT, WHOLE_ROW
@@ -38,7 +38,7 @@ class SerializableMessage(Protocol):
     def SerializeToString(self) -> bytes: ...  # noqa: N802 -- protobuf's name
 
 
-class EventWriter(Kinds):
+class EventWriter(MediaKinds):
     """Writes a run's events to an event file that TensorBoard reads.
 
     A log call checks its arguments, takes a snapshot and returns; a thread shared by all writers of the process

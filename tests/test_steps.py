@@ -146,8 +146,11 @@ def test_rows_that_are_no_scalars() -> None:
     assert [] == see(watch, [(ITEM, 5), (A, 1), (PAD, 0), (ITEM, 4), (A, 2), (0, 0)])
     assert [] == see(watch, [(PAD, 0), (ITEM, 3)])
     assert [] == see(watch, [])
+    assert [] == see(watch, [(PAD, 0)] * 100)
+    assert [] == see(watch, [row for i in range(100) for row in ((ITEM, 5), (B, i), (PAD, 0))])
     assert [NotRising(A, 2, 2)] == see(watch, [(PAD, 0), (A, 2)])
-    assert [Hidden(A, 1, True)] == watch.summary()
+    assert [NotRising(B, 99, 99)] == see(watch, [(PAD, 0)] * 100 + [(B, 99)])
+    assert [Hidden(A, 1, True), Hidden(B, 1, True)] == watch.summary()
 
 
 def test_a_tag_is_told_of_once() -> None:
