@@ -6,9 +6,9 @@ Must not know: files, threads, what an item is.
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Protocol
 
+from eventwriter import _log
 from eventwriter._ring import ITEM, ROW, ROW_BYTES, Ring
 
 if TYPE_CHECKING:
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from eventwriter._scalars import ScalarEncoder
     from eventwriter._steps import Hidden, NotRising
-
-_log = logging.getLogger("eventwriter")
 
 
 class Item(Protocol):
@@ -83,6 +81,9 @@ class Batches:
         try:
             for not_rising in self._watch.see(*self._encoder.ids_and_steps(rows)):
                 self._on_hidden(not_rising)
+        except Exception:  # a bug of ours, which must not cost the events
+            _log.exception("steps could not be watched")
+        try:
             return self._encoder.encode(rows)
         except Exception:  # a bug of ours: what is lost is counted, and the thread lives on
             lost = sum(row[3] > ITEM and not row[4] for row in ROW.iter_unpack(rows))
@@ -97,7 +98,7 @@ class Batches:
         self._ring.item_bytes_out += item.nbytes
         try:
             return item.records()
-        except Exception:
+        except (Exception, SystemExit):
             self.failed += 1
             _log.exception("%s could not be encoded and is left out; the rest is written", item)
             return b"", 0

@@ -11,15 +11,12 @@ stays broken), the tear stays as it is and a new file, sorting after it, begins 
 from __future__ import annotations
 
 import errno
-import logging
 import time
 from collections.abc import Callable
 from typing import Protocol
 
-from eventwriter import _record
+from eventwriter import _log, _record
 from eventwriter._file import EventFile
-
-_log = logging.getLogger("eventwriter")
 
 SHORTEST_RETRY = 0.05
 _LONGEST_RETRY = 1.0
@@ -27,6 +24,8 @@ _LONGEST_RETRY = 1.0
 _HOPELESS = frozenset({errno.EBADF, errno.ESTALE, errno.ENODEV, errno.ENXIO})
 _TRIES_BEFORE_NEW_FILE = 3
 _WORTH_A_FILE = 4096
+# Bytes kept for the case that they must be written again; then the device is waited for.
+_MOST_KEPT = 32 << 20
 # How often a file that is written through is looked up by its name, in seconds.
 _LOOK_AFTER = 0.5
 _clock = time.monotonic
@@ -83,6 +82,7 @@ class Disk:
         self.error: OSError | None = None
         self.nbytes = 0
         self._head = 0  # bytes of the batch that are the file's first records; 0 once they are written
+        self._kept_bytes = self._sync_failures = 0
         self._kept: list[bytes] = []  # written, but not yet looked after: see `look` and `sync`
         self._looked = self._synced = 0.0
 
@@ -109,7 +109,7 @@ class Disk:
             self._report_gone()
             self._sent = 0
         if self._durable:
-            self._kept.append(self._batch)
+            self._keep(self._batch)
         self._batch = b""
         self._sent = self._tries = self._head = 0
         self.error = None
@@ -139,10 +139,30 @@ class Disk:
             self.load(record)
             self._sent = sent
             return 0.0
-        self._kept.append(record)
+        self._keep(record)
+        if self._most_bytes is not None:
+            self.certain()
         if began - self._looked > _LOOK_AFTER:
             self.look(began)
         return _clock() - began
+
+    def _keep(self, records: bytes) -> None:
+        self._kept.append(records)
+        self._kept_bytes += len(records)
+        if self._kept_bytes > _MOST_KEPT:
+            if self._durable:
+                self.sync_or_keep()
+            else:
+                self.look(_clock())
+
+    def _forget_kept(self) -> None:
+        self._kept = []
+        self._kept_bytes = 0
+
+    def look_if_kept(self) -> None:
+        """`look`, if anything was written through since the last time."""
+        if self._kept and not self._batch:
+            self.look(_clock())
 
     def look(self, now: float) -> None:
         """See that the file is still there; if not, have everything since the last look written again."""
@@ -150,9 +170,9 @@ class Disk:
         if self._file is not None and not self._file.is_in_place():
             self._report_gone()
             self.load(b"".join(self._kept))
-            self._kept = []
+            self._forget_kept()
         elif not self._durable:
-            self._kept = []
+            self._forget_kept()
 
     def sync(self, force: bool = False) -> None:
         """Wait until the device has everything. Raises OSError if that is uncertain; what was kept is written again.
@@ -164,12 +184,17 @@ class Disk:
         try:
             self._file.sync()
         except OSError:
-            # On Linux a second fsync would say that all is well; it is not (PostgreSQL's fsync finding, 2018).
-            self.load(b"".join(self._kept) + self._batch)
-            self._kept = []
-            self.abandon()
+            # On Linux a second fsync would say that all is well; it is not (PostgreSQL's fsync finding, 2018). So what
+            # may be lost is written again, to a new file; but where no sync ever works, a new file would help nobody.
+            self._sync_failures += 1
+            if self._durable and self._sync_failures < _TRIES_BEFORE_NEW_FILE:
+                again = b"".join(self._kept) + self._batch
+                self.abandon()
+                self.load(again)
+            self._forget_kept()
             raise
-        self._kept = []
+        self._forget_kept()
+        self._sync_failures = 0
         self._synced = time.monotonic()
 
     def sync_due(self, every: float) -> float | None:

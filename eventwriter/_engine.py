@@ -7,12 +7,11 @@ not know: what users may pass (tags, steps and numbers come checked), kinds of d
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import time
 from typing import TYPE_CHECKING, Literal
 
-from eventwriter import _flusher, _record, _shared, _wire
+from eventwriter import _flusher, _log, _record, _shared, _wire
 from eventwriter._batch import Item
 from eventwriter._disk import Disk
 from eventwriter._intake import Intake
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from eventwriter._steps import NotRising
 
 _MOST_REPORTED = 10
-_log = logging.getLogger("eventwriter")
 
 
 def header(purge_step: int | None = None) -> bytes:
@@ -38,6 +36,11 @@ def header(purge_step: int | None = None) -> bytes:
         # Twice: the Python loader takes a run's first START for its beginning and ignores it.
         records += 2 * _record.frame(_wire.event_head(now, purge_step) + _wire.SESSION_START)
     return records
+
+
+def _look_first(_rows: bytes) -> object:
+    """Stands in for the ring's `append`: makes the next call take the careful way, which raises what is stored."""
+    raise ValueError
 
 
 class Engine:
@@ -57,6 +60,7 @@ class Engine:
         self._options = options
         self._closed = False
         self._error: WriteError | None = None
+        self._told = 0  # dropped events that were reported
         self._purge = options.purge_step
         self.tags: dict[str, int] = {}
         self._encoder = ScalarEncoder()
@@ -65,9 +69,7 @@ class Engine:
         self._shared: RingFile | None = _shared.attach(logdir, header)
         self.ring = Ring(self._wake, self._shared)
         durable = options.durability == "machine"
-        disk = Disk(
-            logdir, options.filename_suffix, self._first_header, durable, options.max_file_bytes, self._shared
-        )
+        disk = Disk(logdir, options.filename_suffix, self._first_header, durable, options.max_file_bytes, self._shared)
         self._stream = Stream(
             self.ring, self._encoder, disk, self._trouble, self._hidden, options.flush_secs,
             options.sync_secs if durable else None, self._shared,
@@ -143,7 +145,8 @@ class Engine:
     def _trouble(self, error: OSError | None) -> None:
         """The disk changed its mind. Runs on the flush thread."""
         if error is None:
-            dropped = self._stream.progress().dropped
+            before, self._told = self._told, self._stream.progress().dropped
+            dropped = self._told - before
             lost = f"{dropped} events had no room and are lost" if dropped else "nothing was lost"
             _log.warning("%s: writing goes on, %s", self.path, lost)
             return
@@ -151,6 +154,7 @@ class Engine:
         told = self._options.on_error
         if told == "raise":
             self._error = trouble
+            self.ring.append = _look_first
         elif callable(told):
             try:
                 told(trouble)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import _thread
 import atexit
-import logging
 import os
 import sys
 import threading
@@ -20,7 +19,7 @@ import weakref
 from collections import deque
 from typing import Protocol
 
-_log = logging.getLogger("eventwriter")
+from eventwriter import _log
 
 # The interpreter's exit waits at most this long for a disk, in seconds.
 EXIT_TIMEOUT = 5.0
@@ -42,6 +41,7 @@ class Stream(Protocol):
     @property
     def drained(self) -> bool: ...
     def drain(self) -> float | None: ...
+    def is_in_my_way(self) -> bool: ...
     def after_fork_in_child(self) -> None: ...
     @property
     def path(self) -> str: ...
@@ -73,7 +73,7 @@ class Flusher:
         self._wakeup.acquire()
         self._inbox: deque[tuple[Stream, float] | _Barrier] = deque()
         self._ident: int | None = None
-        self._started = _thread.allocate_lock()
+        self._starting = threading.RLock()
         self._finalizer: object = None
 
     # ---- the callers' side
@@ -94,6 +94,8 @@ class Flusher:
         """Wait until everything pending in `stream` is written. False at the timeout, or if its disk is failing."""
         if self.is_this_thread():
             return False  # called by something that runs on the flush thread itself, which cannot wait for itself
+        if stream.is_in_my_way():
+            return False  # called by a signal handler in the middle of a write
         if self._exiting:
             stream.drain()
             return stream.drained
@@ -116,7 +118,7 @@ class Flusher:
         return threading.get_ident() == self._ident
 
     def _notify(self) -> None:
-        if self._ident is None and self._started.acquire(blocking=False):
+        if self._ident is None:
             self._start()
         try:
             self._wakeup.release()
@@ -126,9 +128,10 @@ class Flusher:
     def _start(self) -> None:
         try:
             # Not threading.Thread: its start() takes locks that a signal handler or `__del__` may interrupt.
-            self._ident = _thread.start_new_thread(self._run, ())
+            with self._starting:
+                if self._ident is None:
+                    self._ident = _thread.start_new_thread(self._run, ())
         except RuntimeError:  # the interpreter is shutting down, or no thread is to be had (a limit): next time, maybe
-            self._started.release()
             self._drain_inbox_here()
             return
         # atexit handlers do not run in multiprocessing's children, its finalizers do.
@@ -161,7 +164,10 @@ class Flusher:
         while True:
             wait = max(0.0, min(due.values()) - time.monotonic()) if due else -1.0
             self._wakeup.acquire(timeout=min(wait, threading.TIMEOUT_MAX))
-            self._round(due, quiet, barriers)
+            try:
+                self._round(due, quiet, barriers)
+            except BaseException:  # somebody's sys.exit() in a callback, say: the thread must live on for the others
+                _log.exception("the flush thread goes on after this")
 
     def _round(self, due: dict[Stream, float], quiet: dict[Stream, int], barriers: list[_Barrier]) -> None:
         """Drain what is due. A method, so that a thread that waits holds no stream in a variable."""
@@ -203,11 +209,8 @@ class Flusher:
     def _drain_one(self, stream: Stream) -> float | None:
         try:
             return stream.drain()
-        except Exception:  # a bug of ours, or a logging handler that raises: the thread must live on for the others
-            try:
-                _log.exception("the flush thread could not write; it tries again")
-            except Exception:  # noqa: S110 -- there is nobody left to tell
-                pass
+        except BaseException:
+            _log.exception("the flush thread could not write; it tries again")
             return 1.0
 
     # ---- fork and exit

@@ -16,7 +16,7 @@ from typing import Protocol
 from eventwriter._ring import ITEM, ROW, Ring, RingClosed
 
 # A disk that has taken no byte for so many seconds stands still.
-_PATIENCE = 1.0
+_PATIENCE = 5.0
 
 
 class _Stream(Protocol):
@@ -39,7 +39,7 @@ class Intake:
         self._stream = stream
         self._wake = wake
         self._keys = itertools.count().__next__
-        self._stuck = -1  # the stream's bytes when somebody waited for more in vain
+        self._stuck: tuple[int, int] | None = None  # the stream's bytes when somebody waited for more in vain
 
     def add(self, rows: bytes, nbytes: int = 0) -> bool:
         """Add one event's rows, and `nbytes` that they stand for. False if it was dropped. Raises RingClosed."""
@@ -82,16 +82,27 @@ class Intake:
             return True  # an item that is alone may be as large as the bound
         return self._ring.nbytes + waiting <= self.bound
 
+    def _progress(self) -> tuple[int, int]:
+        """Changes while the flush thread gets on: bytes written, and items that it has begun to encode."""
+        return self._stream.nbytes, self._ring.item_bytes_out
+
+    def _recount(self) -> None:
+        """Put the count of waiting bytes right: a call that was interrupted may have left it too high."""
+        ring = self._ring
+        with ring.lock:
+            ring.item_bytes_in = ring.item_bytes_out + sum(item.nbytes for item in tuple(ring.items.values()))
+
     def _wait_for_room(self, nbytes: int) -> bool:
         """Wait while the disk makes progress. False if it fails or stands still: then nobody waits for it."""
         stream = self._stream
+        self._recount()
         patience = time.monotonic() + _PATIENCE
-        seen = stream.nbytes
+        seen = self._progress()
         while not self._has_room(nbytes):
-            if stream.failing or stream.nbytes == self._stuck:
+            if stream.failing or self._progress() == self._stuck:
                 return False
-            if stream.nbytes != seen:
-                seen = stream.nbytes
+            if self._progress() != seen:
+                seen = self._progress()
                 patience = time.monotonic() + _PATIENCE
             elif time.monotonic() > patience:
                 self._stuck = seen

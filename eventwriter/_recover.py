@@ -12,7 +12,6 @@ from __future__ import annotations
 import collections
 import fcntl
 import functools
-import logging
 import math
 import os
 import time
@@ -20,11 +19,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from eventwriter import _record, _shm
+from eventwriter import _log, _record, _shm
 from eventwriter._file import EventFile
 from eventwriter._ring import FIRST_TAG, ITEM, PAD, ROW, ROW_BYTES
-
-_log = logging.getLogger("eventwriter")
 
 # A ring that nobody came for in so many seconds is given up: its memory is the host's.
 _FORGOTTEN = 7 * 24 * 3600.0
@@ -284,6 +281,8 @@ def _written(memory: bytes) -> collections.Counter[bytes]:
             reader = _record.RecordReader(file, size)
             for payload in reader:
                 there[_record.frame(payload)] += 1
+    except OverflowError:
+        raise _Refused("the size it notes is none") from None
     except OSError:
         pass  # gone: then nothing of it can be written twice
     return there

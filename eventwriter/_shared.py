@@ -5,18 +5,15 @@ Knows: that shared memory may be missing or full, which costs nothing but recove
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from eventwriter import _os
+from eventwriter import _log, _os
 
 if TYPE_CHECKING:
     from eventwriter import _recover
     from eventwriter._shm import RingFile
-
-_log = logging.getLogger("eventwriter")
 
 
 def attach(logdir: str, header: Callable[[], bytes]) -> RingFile | None:

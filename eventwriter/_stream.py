@@ -6,7 +6,6 @@ Knows: the ring, the encoder, the disk; what became of each event. Must not know
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from eventwriter._scalars import ScalarEncoder
     from eventwriter._steps import NotRising
 
-_log = logging.getLogger("eventwriter")
 
 # Rows encoded in one go, without giving the GIL back: about 0.1 ms.
 _ROWS_A_CHUNK = 1024
@@ -105,7 +103,7 @@ class Stream:
 
     def _begin(self) -> None:
         # Held while bytes are made and written; callers never wait for it, but those who write through.
-        self.busy = threading.Lock()
+        self.busy = threading.RLock()
         self._through = 0  # the thread that is in `write_through`
         self._batch_events = 0
         self._written = self._dropped = 0
@@ -168,6 +166,7 @@ class Stream:
 
     def _drain(self) -> float | None:
         self.drained = False
+        self._disk.look_if_kept()
         pending = self.ring.pending()
         while self._disk.busy or pending > 0:
             if not self._disk.busy:
@@ -259,30 +258,15 @@ class Stream:
         Where that cannot be (the disk is slow or fails, another thread is at it for long, or this is a signal handler
         that came in the middle of it), the rows go into the ring, and the flush thread takes over until it is empty.
         """
-        busy = self.busy
-        if not busy.acquire(False) and (self._through == _ident() or not busy.acquire(timeout=_SLOW)):
-            self.ring.append_for_thread(rows)
-            return
         took = _LATER
-        try:
-            self._through = _ident()
-            disk = self._disk
-            if disk.direct is not None and self.ring.is_empty():
-                if len(rows) == ROW_BYTES and not self.ring.items:
-                    wall_time, step, value, tag_id, _ = _unpack(rows)
-                    record = self._batches.one(wall_time, step, value, tag_id)
-                    self._batch_events = 1
-                else:
-                    parts = self._batches.encode(rows)
-                    record = b"".join([data for data, _ in parts])
-                    self._batch_events = sum([count for _, count in parts])
-                took = disk.send_direct(record)
-                if disk.direct is not None:
-                    self._written += self._batch_events
-                    self._batch_events = 0
-        finally:
-            self._through = 0
-            busy.release()
+        # `with`, and re-entrant: between a lock's acquisition and a try, a signal handler may raise.
+        with self.busy:
+            if not self._through:
+                try:
+                    self._through = _ident()
+                    took = self._write_through(rows)
+                finally:
+                    self._through = 0
         if took is _LATER:
             self.ring.append_for_thread(rows)
         elif took > _SLOW or self._batch_events:
@@ -290,10 +274,33 @@ class Stream:
         elif self._sync_secs is not None:
             self.ring.wake_once()
 
+    def _write_through(self, rows: bytes) -> float:
+        disk = self._disk
+        if disk.direct is None or not self.ring.is_empty():
+            return _LATER
+        if len(rows) == ROW_BYTES and not self.ring.items:
+            wall_time, step, value, tag_id, _ = _unpack(rows)
+            record = self._batches.one(wall_time, step, value, tag_id)
+            self._batch_events = 1
+        else:
+            parts = self._batches.encode(rows)
+            record = b"".join([data for data, _ in parts])
+            self._batch_events = sum([count for _, count in parts])
+        took = disk.send_direct(record)
+        if not disk.busy:
+            self._written += self._batch_events
+            self._batch_events = 0
+        return took
+
+    def is_in_my_way(self) -> bool:
+        """The calling thread is itself in the middle of writing, so that waiting for it would be for ever."""
+        return self._through == _ident()
+
     # ---- the end
 
     def at_exit(self) -> int:
         """The interpreter ends. How many events the disk did not take; scalars among them can be recovered."""
+        self._disk.sync_or_keep()
         left = self.ring.events() + self._batch_events if self.ring.pending() or self._disk.busy else 0
         if self._shared is not None:
             shared, self._shared = self._shared, None
@@ -312,7 +319,6 @@ class Stream:
         if not self.busy.acquire(timeout=-1 if timeout is None else timeout):
             return self.ring.events() + self._batch_events  # a write that never returned holds it
         try:
-            self._disk.sync_or_keep()
             self.at_exit()
             lost = self.ring.events() + self._batch_events
             self._dropped += lost + self.ring.dropped

@@ -6,8 +6,8 @@ together. Must not know: torch, keras, ultralytics; bytes of any format.
 
 from __future__ import annotations
 
-import logging
 import os
+import struct
 import time
 from collections.abc import Mapping
 from types import TracebackType
@@ -25,11 +25,12 @@ from eventwriter.errors import WriteError
 if TYPE_CHECKING:
     from eventwriter.summary._deferred import Deferred
 
-_log = logging.getLogger("eventwriter")
 
 _pack = ROW.pack
 _pack_whole = WHOLE_ROW.pack
 _now = time.time
+# Nothing wider: a signal handler may raise in the middle of a call, and what it raises is the caller's.
+_CAREFULLY = (KeyError, TypeError, ValueError, struct.error)
 
 
 class SerializableMessage(Protocol):
@@ -138,7 +139,7 @@ class EventWriter(MediaKinds):
             if value.__class__ is float and wall_time is None:
                 self._ring.append(_pack_whole(_now(), step, value, self._tags[tag]))
                 return
-        except Exception:  # noqa: S110 -- whatever it was, the careful way names it or does better
+        except _CAREFULLY:  # a new tag, a full segment, a step that is no int: the careful way names it or does better
             pass
         self._scalars("scalar", ((tag, value),), step, wall_time)
 

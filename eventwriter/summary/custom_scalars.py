@@ -50,10 +50,17 @@ def custom_scalars(layout: Charts) -> Deferred:
 
 
 def merge(layout: Charts, more: Charts) -> dict[str, dict[str, Sequence[Any]]]:
-    """A new layout with both's charts, in order; of two with one category and title the one in `more` stays."""
-    merged = {category: dict(charts) for category, charts in layout.items()}
-    for category, charts in more.items():
-        merged.setdefault(category, {}).update(charts)
+    """A copy of both's charts, in order; of two with one category and title the one in `more` stays.
+
+    Raises:
+        TypeError, ValueError: `more` is no layout, as in `custom_scalars`.
+    """
+    custom_scalars(more)
+    merged: dict[str, dict[str, Sequence[Any]]] = {}
+    for each in (layout, more):
+        for category, charts in each.items():
+            copies = {title: [kind, list(tags)] for title, (kind, tags) in charts.items()}
+            merged.setdefault(category, {}).update(copies)
     return merged
 
 
