@@ -34,7 +34,6 @@ _SLOW = 0.005
 _LATER = -1.0
 _WORTH_WAITING = 0.5
 _unpack = ROW.unpack
-_ident = threading.get_ident
 
 
 class Shared(DisksShared, Protocol):
@@ -104,7 +103,7 @@ class Stream:
     def _begin(self) -> None:
         # Held while bytes are made and written; callers never wait for it, but those who write through.
         self.busy = threading.RLock()
-        self._through = 0  # the thread that is in `write_through`
+        self._through = False  # a thread is in the middle of `write_through`
         self._batch_events = 0
         self._written = self._dropped = 0
         self._in_trouble = False
@@ -263,10 +262,10 @@ class Stream:
         with self.busy:
             if not self._through:
                 try:
-                    self._through = _ident()
+                    self._through = True
                     took = self._write_through(rows)
                 finally:
-                    self._through = 0
+                    self._through = False
         if took is _LATER:
             self.ring.append_for_thread(rows)
         elif took > _SLOW or self._batch_events:
@@ -294,7 +293,8 @@ class Stream:
 
     def is_in_my_way(self) -> bool:
         """The calling thread is itself in the middle of writing, so that waiting for it would be for ever."""
-        return self._through == _ident()
+        owned: bool = self.busy._is_owned()  # type: ignore[attr-defined]  # as threading.Condition asks it
+        return owned
 
     # ---- the end
 

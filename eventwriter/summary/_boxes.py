@@ -17,7 +17,7 @@ Colour = tuple[int, int, int]
 UInt8 = npt.NDArray[np.uint8]
 
 # From " " to "~", seven rows each, a row in two hexadecimal digits.
-_GLYPHS = """
+_GLYPHS = bytes.fromhex("""
     00000000000000 04040404000004 0a0a0a00000000 0a0a1f0a1f0a0a 040f140e051e04 18190204081303 0c12140815120d
     0c040800000000 02040808080402 08040202020408 0004150e150400 0004041f040400 000000000c0408 0000001f000000
     00000000000c0c 00010204081000 0e11131519110e 040c040404040e 0e11010204081f 1f02040201110e 02060a121f0202
@@ -32,8 +32,8 @@ _GLYPHS = """
     00001a15151111 00001619111111 00000e1111110e 00001e111e1010 00000d130f0101 00001619101010 00000e100e011e
     08081c08080906 0000111111130d 00001111110a04 0000111115150a 0000110a040a11 000011110f010e 00001f0204081f
     02040408040402 04040404040404 08040402040408 00000815020000
-""".split()
-_UNKNOWN = "1f11111111111f"
+""")
+_UNKNOWN = bytes.fromhex("1f11111111111f")
 _HEIGHT, _WIDTH = 7, 5
 _PIXELS_A_UNIT = 300  # of a picture's shorter side, for lines and letters one unit thick
 
@@ -73,8 +73,8 @@ def _text(label: str) -> npt.NDArray[np.bool_]:
     plain = [c for c in unicodedata.normalize("NFKD", " ".join(label.split())) if not unicodedata.combining(c)]
     text = np.zeros((_HEIGHT + 2, (_WIDTH + 1) * len(plain) + 1), np.bool_)
     for index, letter in enumerate(plain):
-        at = ord(letter) - ord(" ")
-        rows = np.frombuffer(bytes.fromhex(_GLYPHS[at] if 0 <= at < len(_GLYPHS) else _UNKNOWN), np.uint8)
+        at = _HEIGHT * (ord(letter) - ord(" "))
+        rows = np.frombuffer(_GLYPHS[at : at + _HEIGHT] if 0 <= at < len(_GLYPHS) else _UNKNOWN, np.uint8)
         left = 1 + (_WIDTH + 1) * index
         text[1:-1, left : left + _WIDTH] = np.unpackbits(rows[:, None], axis=1)[:, 8 - _WIDTH :]
     return text

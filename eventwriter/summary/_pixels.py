@@ -1,7 +1,7 @@
 """Pictures as users have them, as pixels of 8 or 16 bits.
 
-Knows: the order of dimensions, what number is white, what to do with NaN. Must not know: tags but as words for messages,
-PNG and GIF, metadata.
+Knows: the order of dimensions, what number is white, what to do with NaN. Must not know: tags (callers pass words for
+messages), PNG and GIF, metadata.
 
 `snapshot` is for the caller's thread and raises what can be wrong with a picture. `drawn` is for the flush thread.
 """
@@ -18,11 +18,12 @@ import numpy.typing as npt
 
 from eventwriter import _array
 
-Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+Pixels = npt.NDArray[np.uint8 | np.uint16]
 
 CHANNELS = (1, 3, 4)
+_COLUMNS = 8  # of a grid, as torch's
 _MAGENTA = (255, 0, 255, 255)
-# Floats up to here are from 0 to 1, with what an upsampling or a sharpening adds; no picture from 0 to 255 is so dark.
+# Floats up to here are from 0 to 1, and what upsampling or sharpening adds; no picture from 0 to 255 is so dark.
 _ALMOST_ONE = 2.0
 _BLOCK = 1 << 16  # elements worked on at a time
 _log = logging.getLogger("eventwriter")
@@ -144,22 +145,11 @@ def _of_pil(image: Any) -> npt.NDArray[Any]:
 def drawn(what: str, pictures: Sequence[npt.NDArray[Any]]) -> Iterator[Pixels]:
     """Each picture [height, width, channels] as pixels, all on one scale.
 
-    uint8 and uint16 as they are; bools black and white; other ints from 0 to 255. Floats are from 0 to 1 if none is
-    greater than 2, else from 0 to 255. What is beyond is clipped. A pixel with a NaN is magenta, and grey becomes RGB.
-    Where something is odd, there is one warning.
+    uint8 and uint16 as they are; bools black and white; other ints from 0 to 255. Floats are from 0 to 1; or from 0 to
+    255, if one is greater than 2 and none far below 0 (numbers normalised around 0 are neither). What is beyond is
+    clipped. A pixel with a NaN is magenta, and grey becomes RGB. Where something is odd, there is one warning.
     """
-    extents = [_extent(picture) for picture in pictures if picture.dtype.kind == "f"]
-    scale = 255.0
-    if extents:
-        low, high = min(low for low, _, _ in extents), max(high for _, high, _ in extents)
-        if high > _ALMOST_ONE:
-            scale = 1.0
-            warn_once(what, "range", f"floats up to {high:g} are taken as 0 to 255 (divide by 255, or use uint8)")
-        if low < 0 or high > 255 / scale and (scale == 1 or high > 1):
-            limits = f"0 to {255 / scale:g}, got {low:g} to {high:g}"
-            warn_once(what, "clipped", f"what is beyond is clipped: want {limits}")
-        if any(nan for _, _, nan in extents):
-            warn_once(what, "nan", "pixels with a NaN are drawn magenta")
+    scale = _scale(what, [_extent(picture) for picture in pictures if picture.dtype.kind == "f"])
     for picture in pictures:
         if picture.dtype.kind == "f":
             yield _from_floats(picture, scale)
@@ -169,6 +159,20 @@ def drawn(what: str, pictures: Sequence[npt.NDArray[Any]]) -> Iterator[Pixels]:
             yield picture * np.uint8(255)
         else:
             yield _from_ints(what, picture)
+
+
+def _scale(what: str, extents: Sequence[tuple[float, float, bool]]) -> float:
+    """What floats are multiplied by: 255, or 1 where they can only be meant to be from 0 to 255."""
+    low, high = min((low for low, _, _ in extents), default=0.0), max((high for _, high, _ in extents), default=0.0)
+    is_255 = high > _ALMOST_ONE and -low < high / 10
+    if is_255:
+        warn_once(what, "range", f"floats up to {high:g} are taken as 0 to 255 (divide by 255, or use uint8)")
+    white = 255 if is_255 else 1
+    if low < -0.01 * white or high > 1.01 * white:
+        warn_once(what, "clipped", f"what is beyond is clipped: want floats from 0 to {white}, got {low:g} to {high:g}")
+    if any(nan for _, _, nan in extents):
+        warn_once(what, "nan", "pixels with a NaN are drawn magenta")
+    return 255 / white
 
 
 def _blocks(picture: npt.NDArray[Any]) -> Iterator[slice]:
@@ -240,12 +244,12 @@ def coloured(pixels: Pixels, channels: int = 3) -> npt.NDArray[np.uint8]:
     return result
 
 
-def tiled(pictures: Sequence[Pixels], columns: int) -> Pixels:
+def tiled(pictures: Sequence[Pixels]) -> Pixels:
     """All pictures in one, row by row on black, each in a cell of the size of the largest."""
     height, width, channels = (max(picture.shape[axis] for picture in pictures) for axis in range(3))
     if any(picture.dtype != pictures[0].dtype or picture.shape[2] != channels for picture in pictures):
         pictures = [coloured(picture, channels) for picture in pictures]
-    columns = min(columns, len(pictures))
+    columns = min(_COLUMNS, len(pictures))
     rows = -(-len(pictures) // columns)
     canvas = np.zeros((rows * height, columns * width, channels), pictures[0].dtype)
     for index, picture in enumerate(pictures):

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from eventwriter import _png
 from eventwriter._proto.summary_pb2 import Summary
 from eventwriter.summary import _pixels
-from eventwriter.summary import image as _image
 from eventwriter.summary._deferred import Deferred
+from eventwriter.summary._image_value import image_value
 from eventwriter.summary._metadata import check_texts
 
 
@@ -51,9 +52,13 @@ def figure(
             pyplot.close(one)
 
     def encode() -> list[Summary.Value]:
-        drawn = [_opaque(picture) for picture in pictures]
-        make = _image.maker(tag, legacy, description, display_name)
-        return [make([_pixels.tiled(drawn, _image.COLUMNS)] if legacy else drawn)]
+        drawn: list[_pixels.Pixels] = [_opaque(picture) for picture in pictures]
+        if legacy:
+            drawn = [_pixels.tiled(drawn)]
+        files = [_png.encode(pixels) for pixels in drawn]
+        return [
+            image_value(tag, files, drawn[0].shape, legacy=legacy, description=description, display_name=display_name)
+        ]
 
     return Deferred(sum(picture.nbytes for picture in pictures), encode, what)
 
@@ -73,7 +78,7 @@ def _rendered(figure: Any) -> npt.NDArray[np.uint8]:
 
     own = figure.canvas
     try:
-        canvas = FigureCanvasAgg(figure)
+        canvas: Any = FigureCanvasAgg(figure)
         canvas.draw()
         return np.asarray(canvas.buffer_rgba())
     finally:

@@ -1,30 +1,25 @@
 """Images, for TensorBoard's Images dashboard and the image cards of Time Series.
 
-Knows: the two forms an image has in a file. Must not know: what number is white (`_pixels`), PNG, other kinds.
-
-New style: a string tensor of the width, the height and an image file for each sample, plugin "images"
-(tensorboard/plugins/image/summary_v2.py). Legacy: a `Summary.Image`, one a value, which TensorBoard turns into the
-other as it reads (tensorboard/data_compat.py).
+Knows: one image, several, and one with boxes. Must not know: what number is white (`_pixels`), PNG, the form in a file
+(`_image_value`), other kinds.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, SupportsFloat, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
 from eventwriter import _array, _png
-from eventwriter._proto.summary_pb2 import DATA_CLASS_BLOB_SEQUENCE, Summary, SummaryMetadata
-from eventwriter._proto.tensor_pb2 import TensorProto
-from eventwriter._proto.types_pb2 import DT_STRING
+from eventwriter._proto.summary_pb2 import Summary
 from eventwriter.summary import _boxes, _pixels
+from eventwriter.summary._arguments import at_least_one, positive
 from eventwriter.summary._deferred import Deferred
-from eventwriter.summary._metadata import check_texts, metadata
-
-_COLUMNS = 8  # of a grid, as torch's
+from eventwriter.summary._image_value import image_value
+from eventwriter.summary._metadata import check_texts
 
 
 def image(
@@ -38,9 +33,9 @@ def image(
 ) -> Deferred:
     """One image.
 
-    uint8 and uint16 are drawn as they are, bools black and white, other ints from 0 to 255. Floats are from 0 to 1, or
-    from 0 to 255 if one is greater than 2. What is beyond is clipped, and pixels with a NaN are magenta; each of these
-    oddities is logged once for a tag.
+    uint8 and uint16 are drawn as they are, bools black and white, other ints from 0 to 255. Floats are from 0 to 1; or
+    from 0 to 255, if one is greater than 2 and none far below 0. What is beyond is clipped, and pixels with a NaN are
+    magenta. Each of these oddities is logged once for a tag.
 
     Args:
         data: real numbers or bools: grey of two dimensions, or with a third of 1, 3 (RGB) or 4 (RGBA) channels; or a
@@ -55,8 +50,11 @@ def image(
     what = f"image {tag!r}"
     check_texts(what, description, display_name)
     picture = _pixels.snapshot(what, data, dataformats)
-    make = _maker(tag, legacy, description, display_name)
-    return Deferred(picture.nbytes, lambda: [make(list(_pixels.drawn(what, [picture])))], what)
+
+    def encode() -> list[Summary.Value]:
+        return [_value(tag, list(_pixels.drawn(what, [picture])), legacy, description, display_name)]
+
+    return Deferred(picture.nbytes, encode, what)
 
 
 def images(
@@ -86,15 +84,15 @@ def images(
     """
     what = f"images {tag!r}"
     check_texts(what, description, display_name)
-    most = None if max_outputs is None else _at_least_one(what, "max_outputs", max_outputs)
+    most = None if max_outputs is None else at_least_one(what, "max_outputs", max_outputs)
     if legacy and not grid:
         raise ValueError(f"{what}: want grid=True with legacy=True, got grid=False")
     pictures = _several(what, data, dataformats, most)
-    make = _maker(tag, legacy, description, display_name)
 
     def encode() -> list[Summary.Value]:
         drawn = list(_pixels.drawn(what, pictures))
-        return [make([_pixels.tiled(drawn, _COLUMNS)] if grid else drawn)]
+        shown = [_pixels.tiled(drawn)] if grid else drawn
+        return [_value(tag, shown, legacy, description, display_name)]
 
     return Deferred(sum(picture.nbytes for picture in pictures), encode, what)
 
@@ -128,56 +126,24 @@ def image_with_boxes(
     check_texts(what, description, display_name)
     edges = _edges(what, boxes)
     words = _words(what, labels, len(edges))
-    factor = _factor(what, rescale)
+    factor = positive(what, "rescale", rescale)
     ink = _ink(what, color)
     picture = _pixels.snapshot(what, data, dataformats)
-    make = _maker(tag, legacy, description, display_name)
 
     def encode() -> list[Summary.Value]:
         (pixels,) = _pixels.drawn(what, [picture])
         canvas = _pixels.coloured(pixels if factor == 1 else _pixels.magnified(pixels, factor))
         _boxes.draw(canvas, edges * factor, words, ink)
-        return [make([canvas])]
+        return [_value(tag, [canvas], legacy, description, display_name)]
 
     return Deferred(picture.nbytes + edges.nbytes, encode, what)
 
 
-# ---- for kinds that are shown as images
-
-
-def value(
-    tag: str,
-    files: Sequence[bytes],
-    width: int,
-    height: int,
-    channels: int,
-    legacy: bool,
-    description: str | None,
-    display_name: str | None,
+def _value(
+    tag: str, shown: Sequence[_pixels.Pixels], legacy: bool, description: str | None, display_name: str | None
 ) -> Summary.Value:
-    """A value of ready image files, all of one size as far as TensorBoard is concerned; with `legacy` of one file."""
-    if legacy:
-        picture = Summary.Image(height=height, width=width, colorspace=channels, encoded_image_string=files[0])
-        if description is None and display_name is None:
-            return Summary.Value(tag=tag, image=picture)
-        about = SummaryMetadata(summary_description=description, display_name=display_name)
-        return Summary.Value(tag=tag, image=picture, metadata=about)
-    tensor = TensorProto(dtype=DT_STRING, string_val=[str(width).encode(), str(height).encode(), *files])
-    tensor.tensor_shape.dim.add(size=2 + len(files))
-    # The plugin's content is an `ImagePluginData` of version 0: no bytes.
-    about = metadata("images", b"", DATA_CLASS_BLOB_SEQUENCE, description, display_name)
-    return Summary.Value(tag=tag, tensor=tensor, metadata=about)
-
-
-def _maker(
-    tag: str, legacy: bool, description: str | None, display_name: str | None
-) -> Callable[[Sequence[_pixels.Pixels]], Summary.Value]:
-    def make(drawn: Sequence[_pixels.Pixels]) -> Summary.Value:
-        height, width, channels = drawn[0].shape
-        files = [_png.encode(pixels) for pixels in drawn]
-        return value(tag, files, width, height, channels, legacy, description, display_name)
-
-    return make
+    files = [_png.encode(pixels) for pixels in shown]
+    return image_value(tag, files, shown[0].shape, legacy=legacy, description=description, display_name=display_name)
 
 
 # ---- what is checked in the call
@@ -190,16 +156,6 @@ def _several(what: str, data: Any, dataformats: str | None, most: int | None) ->
     if most is not None and (dataformats is None or str(dataformats)[:1] in ("N", "n")) and hasattr(data, "shape"):
         data = data[:most]  # before it is copied
     return list(_pixels.snapshot(what, data, dataformats, "N")[:most])
-
-
-def _at_least_one(what: str, name: str, number: SupportsIndex) -> int:
-    try:
-        result = operator.index(number)
-    except TypeError:
-        raise TypeError(f"{what}: want an int as {name}, got {type(number).__name__}") from None
-    if result < 1:
-        raise ValueError(f"{what}: want {name} of at least 1, got {result}")
-    return result
 
 
 def _edges(what: str, boxes: Any) -> npt.NDArray[np.float64]:
@@ -223,16 +179,6 @@ def _words(what: str, labels: Sequence[str] | None, count: int) -> list[str] | N
     if len(labels) != count:
         raise ValueError(f"{what}: want a label for each of {count} boxes, got {len(labels)}")
     return list(labels)
-
-
-def _factor(what: str, rescale: SupportsFloat) -> float:
-    try:
-        factor = float(rescale)
-    except (TypeError, ValueError):
-        raise TypeError(f"{what}: want a number as rescale, got {type(rescale).__name__}") from None
-    if not 0 < factor < float("inf"):
-        raise ValueError(f"{what}: want a finite rescale greater than 0, got {factor:g}")
-    return factor
 
 
 def _ink(what: str, color: Sequence[SupportsIndex]) -> _boxes.Colour:

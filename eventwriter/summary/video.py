@@ -5,7 +5,6 @@ Knows: how a batch of clips becomes one. Must not know: what number is white (`_
 
 from __future__ import annotations
 
-import math
 from typing import Any, SupportsFloat
 
 import numpy as np
@@ -14,8 +13,9 @@ import numpy.typing as npt
 from eventwriter import _gif
 from eventwriter._proto.summary_pb2 import Summary
 from eventwriter.summary import _pixels
-from eventwriter.summary import image as _image
+from eventwriter.summary._arguments import positive
 from eventwriter.summary._deferred import Deferred
+from eventwriter.summary._image_value import image_value
 from eventwriter.summary._metadata import check_texts
 
 _FASTEST = 50
@@ -54,19 +54,17 @@ def video(
     def encode() -> list[Summary.Value]:
         frames = _frames(what, clips)
         gif = _gif.encode(frames, rate)
-        _, height, width, channels = frames.shape
-        return [_image.value(tag, [gif], width, height, channels, legacy, description, display_name)]
+        return [
+            image_value(tag, [gif], frames.shape[1:], legacy=legacy, description=description, display_name=display_name)
+        ]
 
     return Deferred(clips.nbytes, encode, what)
 
 
 def _rate(what: str, fps: SupportsFloat) -> float:
-    try:
-        rate = float(fps)
-    except (TypeError, ValueError):
-        raise TypeError(f"{what}: want a number as fps, got {type(fps).__name__}") from None
-    if not _SLOWEST <= rate < math.inf:
-        raise ValueError(f"{what}: want at least 1/600 frames per second, got {rate:g}")
+    rate = positive(what, "fps", fps)
+    if rate < _SLOWEST:
+        raise ValueError(f"{what}: want fps of at least 1/600, got {rate:g}")
     return min(rate, _FASTEST)
 
 
