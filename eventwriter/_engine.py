@@ -215,10 +215,11 @@ class Engine:
             return True
         self._closed = True
         self.ring.close()
-        if _flusher.flusher.is_this_thread():  # called by something that the garbage collector ran there
-            self._stream.drain()
-            if not self._stream.drained:
-                self._wake(True)  # it is in the middle of this very stream: it goes on, and gives the file back later
+        if self._stream.is_in_my_way() or _flusher.flusher.is_this_thread():
+            # Called by a signal handler in the middle of a write, or by something that the garbage collector ran on the
+            # flush thread, perhaps in the middle of this very stream: that goes on, and the file is given back later.
+            if self._stream.is_in_my_way() or self._stream.drain() is not None or not self._stream.drained:
+                self._wake(True)
                 return False
         end = None if timeout is None else time.monotonic() + timeout
         self._stream.sync_asked |= self._options.durability == "machine"

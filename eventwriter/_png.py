@@ -34,7 +34,7 @@ _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 _LARGEST = 2**31 - 1  # pixels in a row or column
 
 
-def encode(pixels: npt.NDArray[np.uint8 | np.uint16]) -> bytes:
+def encode(pixels: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> bytes:
     """A PNG file of 8 or 16 bits that decodes to exactly `pixels`.
 
     Args:

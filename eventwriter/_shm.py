@@ -76,9 +76,15 @@ class RingFile:
     def __init__(self, logdir: str) -> None:
         import fcntl
 
-        self.path = os.path.join(FOLDER, f"{prefix_of(logdir)}{os.getpid()}-{next(_numbers)}")  # noqa: PTH118
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-        self._lock = os.open(self.path, flags, 0o600)
+        prefix = f"{prefix_of(logdir)}{os.getpid()}-"
+        while True:
+            self.path = os.path.join(FOLDER, f"{prefix}{next(_numbers)}")  # noqa: PTH118
+            try:
+                self._lock = os.open(self.path, flags, 0o600)
+                break
+            except FileExistsError:  # another container's with the same process number, or a killed one's
+                continue
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._header = self._map_at(0, HEADER)

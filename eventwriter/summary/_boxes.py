@@ -1,88 +1,119 @@
-"""Boxes with labels, drawn on pixels.
+"""Boxes drawn on pixels.
 
-Knows: lines and letters. Must not know: tags, what pictures are of, PNG.
-
-The letters are 5 pixels wide and 7 high, drawn for this file, so that a picture looks the same wherever it is drawn.
+Knows: what a box and its label look like. Must not know: files, protobuf, plugins. Only labels need Pillow, and only
+for the letters.
 """
 
 from __future__ import annotations
 
-import unicodedata
+import functools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Colour = tuple[int, int, int]
-UInt8 = npt.NDArray[np.uint8]
+from eventwriter import _array
+from eventwriter.summary._pixels import Image8, with_colour
 
-# From " " to "~", seven rows each, a row in two hexadecimal digits.
-_GLYPHS = bytes.fromhex("""
-    00000000000000 04040404000004 0a0a0a00000000 0a0a1f0a1f0a0a 040f140e051e04 18190204081303 0c12140815120d
-    0c040800000000 02040808080402 08040202020408 0004150e150400 0004041f040400 000000000c0408 0000001f000000
-    00000000000c0c 00010204081000 0e11131519110e 040c040404040e 0e11010204081f 1f02040201110e 02060a121f0202
-    1f101e0101110e 0608101e11110e 1f010204080808 0e11110e11110e 0e11110f01020c 000c0c000c0c00 000c0c000c0408
-    02040810080402 00001f001f0000 08040201020408 0e110102040004 0e11010d15150e 0e1111111f1111 1e11111e11111e
-    0e11101010110e 1c12111111121c 1f10101e10101f 1f10101e101010 0e11101711110f 1111111f111111 0e04040404040e
-    0702020202120c 11121418141211 1010101010101f 111b1515111111 11111915131111 0e11111111110e 1e11111e101010
-    0e11111115120d 1e11111e141211 0f10100e01011e 1f040404040404 1111111111110e 11111111110a04 1111111515150a
-    11110a040a1111 1111110a040404 1f01020408101f 0e08080808080e 00100804020100 0e02020202020e 040a1100000000
-    0000000000001f 08040200000000 00000e010f110f 1010161911111e 00000e1010110e 01010d1311110f 00000e111f100e
-    0609081c080808 000f11110f010e 10101619111111 04000c0404040e 0200060202120c 10101214181412 0c04040404040e
-    00001a15151111 00001619111111 00000e1111110e 00001e111e1010 00000d130f0101 00001619101010 00000e100e011e
-    08081c08080906 0000111111130d 00001111110a04 0000111115150a 0000110a040a11 000011110f010e 00001f0204081f
-    02040408040402 04040404040404 08040402040408 00000815020000
-""")
-_UNKNOWN = bytes.fromhex("1f11111111111f")
-_HEIGHT, _WIDTH = 7, 5
-_PIXELS_A_UNIT = 300  # of a picture's shorter side, for lines and letters one unit thick
+_RED = (255, 0, 0, 255)
+_BLACK = (0, 0, 0, 255)
+_THICKNESS = 2
+_MARGIN = 1  # pixels around a label
+
+Boxes = npt.NDArray[np.int64]
 
 
-def draw(pixels: UInt8, boxes: npt.NDArray[np.float64], labels: Sequence[str] | None, colour: Colour) -> None:
-    """Draw on `pixels`.
+def check(what: str, boxes: Any, labels: Sequence[Any] | str | None) -> tuple[Boxes, list[str] | None]:
+    """A snapshot of the boxes, in whole pixels as [n, (left, top, right, bottom)], and of their labels.
 
-    Args:
-        pixels: [height, width, 3 or 4], changed in place.
-        boxes: [n, 4], the left, top, right and bottom pixel of each, inclusive. What is outside is left out.
-        labels: n of them; each is white on the box's colour, above the box or, where there is no room, in it.
+    Raises:
+        TypeError, ValueError: with what was got and what was wanted; ImportError: labels without Pillow.
     """
-    height, width, channels = pixels.shape
-    ink = np.array([*colour, 255][:channels], np.uint8)
-    unit = max(1, round(min(height, width) / _PIXELS_A_UNIT))
-    # Far outside is far enough: slices must be ints.
-    edges = np.rint(boxes.clip(-2 * unit, max(height, width) + 2 * unit)).astype(int)
-    for left, top, right, bottom in edges.tolist():
-        _fill(pixels, top, top + unit, left, right + 1, ink)
-        _fill(pixels, bottom + 1 - unit, bottom + 1, left, right + 1, ink)
-        _fill(pixels, top, bottom + 1, left, left + unit, ink)
-        _fill(pixels, top, bottom + 1, right + 1 - unit, right + 1, ink)
-    # Labels last: no line goes through one.
-    for (left, top, _, _), label in zip(edges.tolist(), labels or (), strict=False):
-        text = _text(label).repeat(unit, axis=0).repeat(unit, axis=1)
-        above = top - text.shape[0]
-        _stamp(pixels, text, above if above >= 0 else top, left, ink)
+    numbers = _array.snapshot(boxes, f"{what}: boxes")
+    if numbers.dtype.kind not in "iuf":
+        raise TypeError(f"{what}: want real numbers as boxes, got dtype {numbers.dtype}")
+    if numbers.size == 0:
+        numbers = numbers.reshape(0, 4)
+    elif numbers.shape == (4,):
+        numbers = numbers[None]
+    if numbers.ndim != 2 or numbers.shape[1] != 4:
+        raise ValueError(f"{what}: want boxes [n, 4] of left, top, right, bottom, got shape {numbers.shape}")
+    if not np.isfinite(numbers).all():
+        raise ValueError(f"{what}: want finite numbers as boxes, got NaN or infinity")
+    # Far outside is as good as further outside, and fits.
+    pixels = np.rint(np.clip(numbers.astype(np.float64), -1e9, 1e9)).astype(np.int64)
+    first, second = pixels[:, :2], pixels[:, 2:]
+    corners = np.concatenate([np.minimum(first, second), np.maximum(first, second)], axis=1)
+    if labels is None:
+        return corners, None
+    words = [labels] if isinstance(labels, str) else [" ".join(str(label).split()) for label in labels]
+    if len(words) != len(corners):
+        raise ValueError(f"{what}: want a label for each box, got {len(corners)} boxes and {len(words)} labels")
+    try:
+        _font()  # here: a fork while the flush thread imports breaks the child
+    except ImportError as error:
+        raise ImportError(f"{what}: want Pillow to draw labels (pip install eventwriter[media]): {error}") from error
+    return corners, words
 
 
-def _fill(pixels: UInt8, top: int, bottom: int, left: int, right: int, ink: UInt8) -> None:
-    pixels[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = ink
+def draw(image: Image8, boxes: Boxes, labels: Sequence[str] | None) -> Image8:
+    """The image in colour, with red outlines inside the boxes' edges, and labels at their lower left."""
+    drawn = with_colour(image)
+    if drawn is image:
+        drawn = image.copy(order="K")
+    for left, top, right, bottom in boxes.tolist():
+        inner_left, inner_top = min(left + _THICKNESS, right + 1), min(top + _THICKNESS, bottom + 1)
+        _fill(drawn, left, top, right + 1, inner_top, _RED)
+        _fill(drawn, left, bottom + 1 - _THICKNESS, right + 1, bottom + 1, _RED)
+        _fill(drawn, left, top, inner_left, bottom + 1, _RED)
+        _fill(drawn, right + 1 - _THICKNESS, top, right + 1, bottom + 1, _RED)
+    for (left, _, _, bottom), label in zip(boxes.tolist(), labels or (), strict=False):
+        if label:
+            _write(drawn, left, bottom + 1, label)
+    return drawn
 
 
-def _text(label: str) -> npt.NDArray[np.bool_]:
-    """[9, 6n + 1]: the letters, with a margin of one pixel around and between them."""
-    # An accent is more than 7 rows can show: the letter without it. "ß" and the like have none and are unknown.
-    plain = [c for c in unicodedata.normalize("NFKD", " ".join(label.split())) if not unicodedata.combining(c)]
-    text = np.zeros((_HEIGHT + 2, (_WIDTH + 1) * len(plain) + 1), np.bool_)
-    for index, letter in enumerate(plain):
-        at = _HEIGHT * (ord(letter) - ord(" "))
-        rows = np.frombuffer(_GLYPHS[at : at + _HEIGHT] if 0 <= at < len(_GLYPHS) else _UNKNOWN, np.uint8)
-        left = 1 + (_WIDTH + 1) * index
-        text[1:-1, left : left + _WIDTH] = np.unpackbits(rows[:, None], axis=1)[:, 8 - _WIDTH :]
-    return text
+def _fill(image: Image8, left: int, top: int, right: int, bottom: int, colour: tuple[int, ...]) -> None:
+    """The part of a rectangle that lies in the image. Right and bottom are the first pixels outside."""
+    part = image[max(0, top) : max(0, bottom), max(0, left) : max(0, right)]
+    for channel in range(image.shape[2]):
+        part[..., channel] = colour[channel]
 
 
-def _stamp(pixels: UInt8, text: npt.NDArray[np.bool_], top: int, left: int, ink: UInt8) -> None:
-    text = text[max(-top, 0) :, max(-left, 0) :]
-    part = pixels[max(top, 0) :, max(left, 0) :][: text.shape[0], : text.shape[1]]
-    text = text[: part.shape[0], : part.shape[1]]
-    part[:] = ink
-    part[text] = 255
+def _write(image: Image8, left: int, bottom: int, label: str) -> None:
+    """Black on red, moved into the image if it would stick out below it or on the left or top."""
+    letters = _letters(label)
+    height, width = letters.shape[0] + 2 * _MARGIN, letters.shape[1] + 2 * _MARGIN
+    left = max(0, min(left, image.shape[1] - width))
+    top = max(0, min(bottom, image.shape[0]) - height)
+    _fill(image, left, top, left + width, top + height, _RED)
+    part = image[top + _MARGIN : top + height, left + _MARGIN : left + width]
+    rows, columns = min(part.shape[0], letters.shape[0]), min(part.shape[1], letters.shape[1])
+    ink = letters[:rows, :columns].astype(np.uint16)
+    for channel in range(image.shape[2]):
+        mixed = (_RED[channel] * (255 - ink) + _BLACK[channel] * ink) // 255
+        part[:rows, :columns, channel] = mixed
+
+
+def _letters(label: str) -> npt.NDArray[np.uint8]:
+    """How much ink is where, 0 to 255."""
+    from PIL import Image, ImageDraw
+
+    font = _font()
+    try:
+        left, top, right, bottom = font.getbbox(label)
+    except UnicodeError:  # Pillow without FreeType has letters of Latin-1 only
+        label = label.encode("latin-1", "replace").decode("latin-1")
+        left, top, right, bottom = font.getbbox(label)
+    size = max(1, int(np.ceil(right - left))), max(1, int(np.ceil(bottom - top)))
+    canvas = Image.new("L", size)
+    ImageDraw.Draw(canvas).text((-left, -top), label, fill=255, font=font)
+    return np.asarray(canvas)
+
+
+@functools.cache
+def _font() -> Any:
+    from PIL import Image, ImageDraw, ImageFont  # noqa: F401 -- all that `_letters` will need
+
+    return ImageFont.load_default()

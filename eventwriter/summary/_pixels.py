@@ -1,266 +1,258 @@
-"""Pictures as users have them, as pixels of 8 or 16 bits.
+"""Arrays as pixels: which axis is which, and which values are black and white.
 
-Knows: the order of dimensions, what number is white, what to do with NaN. Must not know: tags (callers pass words for
-messages), PNG and GIF, metadata.
+Knows: layouts, ranges, NaN. Must not know: files, protobuf, plugins.
 
-`snapshot` is for the caller's thread and raises what can be wrong with a picture. `drawn` is for the flush thread.
+An image is an array [height, width, channels] in any order in memory; 1 channel is grey, 2 grey and alpha, 3 RGB,
+4 RGBA. `take` and `take_batch` run in the call. `eight_bits` runs on the flush thread, on bands of rows, so that
+memory stays small and other threads can run between numpy's steps.
 """
 
 from __future__ import annotations
 
-import logging
+import math
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from eventwriter import _array
+from eventwriter.summary._warned import warn_once
 
-Pixels = npt.NDArray[np.uint8 | np.uint16]
+Image = npt.NDArray[Any]
+Image8 = npt.NDArray[np.uint8]
 
-CHANNELS = (1, 3, 4)
-_COLUMNS = 8  # of a grid, as torch's
-_MAGENTA = (255, 0, 255, 255)
-# Floats up to here are from 0 to 1, and what upsampling or sharpening adds; no picture from 0 to 255 is so dark.
-_ALMOST_ONE = 2.0
-_BLOCK = 1 << 16  # elements worked on at a time
-_log = logging.getLogger("eventwriter")
-_said: set[tuple[str, str]] = set()
-
-# PIL's modes that are numbers from black to white. The others are converted.
-_PIL_MODES = ("1", "L", "I", "I;16", "F", "RGB", "RGBA")
-
-
-def warn_once(what: str, topic: str, message: str) -> None:
-    """Log a warning, the first time for this kind and tag (`what`)."""
-    if (what, topic) not in _said:
-        _said.add((what, topic))
-        _log.warning("%s: %s", what, message)
+_BAND = 1 << 17  # elements converted at a time
+_LIKELY = (1, 3, 4)  # numbers of channels
+_USUAL = {"HWC": ("HW", "HWC", "CHW"), "NHWC": ("NHWC", "NCHW")}
+# Floats up to here are taken for 0 to 1 with some excess: normalized, or resampled. What holds 0 to 255 has more.
+_EXCESS = 4.0
+_MAGENTA = (255, 0, 255)
+# Pillow's modes whose arrays are what they show. Of all others Pillow makes RGB or RGBA.
+_DIRECT = frozenset({"1", "L", "LA", "RGB", "RGBA", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"})
 
 
 # ---- what is checked in the call
 
 
-def snapshot(what: str, data: Any, dataformats: str | None, leading: str = "") -> npt.NDArray[Any]:
-    """A copy, [`leading`…, height, width, channels].
+def take(what: str, data: Any, dataformats: str | None) -> Image:
+    """A snapshot of one image.
 
     Args:
-        data: real numbers or bools, of any framework; or a PIL image, which needs no `dataformats`.
-        dataformats: the letters of `leading`, H, W and, unless it is grey, C, in the order of data's dimensions.
-            None: see `guess`.
-        leading: letters of dimensions before those of a picture, such as "N".
+        what: the subject of error messages, such as "image 'x'".
+        data: an array, or a PIL image, which knows its layout.
+        dataformats: the letters H, W and, but for grey images, C, in the order of the axes. None: to be told by the
+            shape.
 
     Raises:
-        TypeError, ValueError: with `what`, what was got and what was wanted, and what may have been meant.
+        TypeError, ValueError: with what was got and what was wanted.
     """
-    if _is_pil(data):
-        dataformats = None
-    return arranged(what, copied(what, data), dataformats, leading)
+    letters = _letters(what, dataformats, "HWC")
+    data, known = _unpacked(data)
+    array = _numbers(what, data)
+    return _arranged(what, array, known or letters or _guessed(what, array.shape, "HWC"))
 
 
-def copied(what: str, data: Any) -> npt.NDArray[Any]:
-    """A copy in data's own order: of an array, a PIL image, or a list of either. See `snapshot`."""
-    if isinstance(data, list | tuple) and any(map(_is_pil, data)):
-        data = [_of_pil(item) if _is_pil(item) else item for item in data]
-    array = _of_pil(data) if _is_pil(data) else _array.snapshot(data, what)
+def take_batch(what: str, data: Any, dataformats: str | None, most: int | None = None) -> list[Image]:
+    """A snapshot of the first `most` of several images: an array with an axis N, or a sequence of images of any sizes.
+
+    For a sequence the N among `dataformats` may be left out.
+    """
+    letters = _letters(what, dataformats, "NHWC")
+    if isinstance(data, (list, tuple)):
+        if letters:
+            letters = letters.replace("N", "")
+        images = [take(f"{what}: number {i}", each, letters) for i, each in enumerate(data[:most])]
+    else:
+        if letters and "N" not in letters:
+            raise ValueError(f"{what}: want N among dataformats for an array of images, got {dataformats!r}")
+        if most is not None and hasattr(data, "shape") and (letters or "N")[0] == "N" and len(data.shape) > 2:
+            data = data[:most]  # rather than to copy what is not kept
+        array = _numbers(what, data)
+        images = list(_arranged(what, array, letters or _guessed(what, array.shape, "NHWC")))[:most]
+    if not images:
+        raise ValueError(f"{what}: want at least one image, got none")
+    return images
+
+
+def _letters(what: str, dataformats: str | None, known: str) -> str | None:
+    if dataformats is None:
+        return None
+    if not isinstance(dataformats, str):
+        raise TypeError(f"{what}: want a str or None as dataformats, got {type(dataformats).__name__}")
+    letters = dataformats.upper()
+    if len(set(letters)) != len(letters) or not {"H", "W"} <= set(letters) <= set(known):
+        hint = "; for several images see images()" if "N" in letters and "N" not in known else ""
+        raise ValueError(
+            f"{what}: want dataformats of the letters {', '.join(known)}, each once, got {dataformats!r}{hint}"
+        )
+    return letters
+
+
+def _unpacked(data: Any) -> tuple[Any, str | None]:
+    """A PIL image in a mode that is an array, with its layout; all else as it is."""
+    pil = sys.modules.get("PIL.Image")
+    if pil is None or not isinstance(data, pil.Image):
+        return data, None
+    if data.mode not in _DIRECT:
+        data = data.convert("RGBA" if data.has_transparency_data else "RGB")
+    return data, "HWC" if len(data.getbands()) > 1 else "HW"
+
+
+def _numbers(what: str, data: Any) -> npt.NDArray[Any]:
+    array = _array.snapshot(data, what)
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{what}: want real numbers or bools, got dtype {array.dtype}")
     return array
 
 
-def arranged(what: str, array: npt.NDArray[Any], dataformats: str | None, leading: str) -> npt.NDArray[Any]:
-    """A view, [`leading`…, height, width, channels]. See `snapshot`."""
-    letters = _letters(what, dataformats, array.shape, leading)
-    if not array.size:
-        raise ValueError(f"{what}: want at least one pixel, got shape {array.shape}")
-    array = array.transpose([letters.index(letter) for letter in leading + "HWC" if letter in letters])
-    return array if "C" in letters else array[..., None]
+def _guessed(what: str, shape: tuple[int, ...], known: str) -> str:
+    """The layout of an array of this shape; of an image with few rows or columns it may be wrong."""
+    found = _fitting(shape, known)
+    if not found:
+        axes = "[height, width] or [height, width, channels]" if known == "HWC" else "[images, height, width, channels]"
+        hint = _hint(shape, known)
+        raise ValueError(f"{what}: want {axes}, channels 1, 3 or 4, or dataformats, got shape {shape}{hint}")
+    return found[0]
 
 
-def guess(shape: tuple[int, ...], leading: str = "") -> str | None:
-    """The likely dataformats of a shape: HW, HWC if the last dimension can be channels, else CHW if the first can.
-
-    None if nothing fits, or if what may be several grey pictures may as well be a single one in colours.
-    """
-    rest = shape[len(leading) :]
-    if len(rest) == 2:
-        return None if leading and rest[1] in CHANNELS else leading + "HW"
-    if len(rest) == 3 and rest[2] in CHANNELS:
-        return leading + "HWC"
-    if len(rest) == 3 and rest[0] in CHANNELS:
-        return leading + "CHW"
-    return None
+def _fitting(shape: tuple[int, ...], known: str) -> list[str]:
+    """Usual layouts that an array of this shape may have, the likelier first."""
+    usual = [each for each in _USUAL[known] if len(each) == len(shape)]
+    return [each for each in usual if "C" not in each or shape[each.index("C")] in _LIKELY]
 
 
-def _letters(what: str, dataformats: str | None, shape: tuple[int, ...], leading: str) -> str:
-    likely = guess(shape, leading)
-    advice = f"; try dataformats={likely!r}" if likely else _advice(shape, leading)
-    if dataformats is None:
-        if likely is None:
-            forms = f"{leading}HW, {leading}HWC or {leading}CHW"
-            raise ValueError(f"{what}: want {forms} with 1, 3 or 4 channels, got shape {shape}{advice}")
-        return likely
-    if not isinstance(dataformats, str):
-        raise TypeError(f"{what}: want a str or None as dataformats, got {type(dataformats).__name__}")
-    letters = dataformats.upper()
-    given = set(letters)
-    if len(given) != len(letters) or not set(leading + "HW") <= given <= set(leading + "HWC"):
-        want = f"{leading}HW or {leading}HWC, in any order,"
-        raise ValueError(f"{what}: want the letters {want} as dataformats, got {dataformats!r}{advice}")
-    if len(letters) != len(shape):
-        raise ValueError(f"{what}: want the {len(letters)} dimensions of {letters!r}, got shape {shape}{advice}")
-    if "C" in letters and (channels := shape[letters.index("C")]) not in CHANNELS:
-        raise ValueError(
-            f"{what}: want 1, 3 or 4 channels, got {channels} in shape {shape} with dataformats={letters!r}{advice}"
-        )
-    return letters
-
-
-def _advice(shape: tuple[int, ...], leading: str) -> str:
-    if not leading and len(shape) == 4:
-        return "; try images() for several"
-    if leading == "N" and len(shape) == 3:
-        return "; try image() if it is one, or dataformats='NHW'"
+def _hint(shape: tuple[int, ...], known: str) -> str:
+    """What the caller may have meant, to end an error message with."""
+    if here := _fitting(shape, known):
+        return f"; is it {here[0]!r}?"
+    if known == "HWC" and (several := _fitting(shape, "NHWC")):
+        return f"; is it {several[0]!r}, for images()?"
+    if known == "NHWC" and len(shape) == 3:
+        return "; is it 'NHW', or one image, for image()?"
     return ""
 
 
-def _is_pil(data: Any) -> bool:
-    pil = sys.modules.get("PIL.Image")
-    return pil is not None and isinstance(data, pil.Image)
-
-
-def _of_pil(image: Any) -> npt.NDArray[Any]:
-    """[height, width] or [height, width, channels], in memory that nobody else has."""
-    if image.mode not in _PIL_MODES:
-        transparent = image.mode.upper() in ("LA", "PA", "RGBA") or "transparency" in image.info
-        image = image.convert("RGBA" if transparent else "RGB")
-    return np.asarray(image)
+def _arranged(what: str, array: npt.NDArray[Any], letters: str) -> npt.NDArray[Any]:
+    """A view with the axes [height, width, channels], after N if there is one."""
+    shape = array.shape
+    known = "NHWC" if "N" in letters else "HWC"
+    if len(shape) != len(letters):
+        hint = _hint(shape, known)
+        raise ValueError(f"{what}: want {len(letters)} dimensions for {letters!r}, got shape {shape}{hint}")
+    view = array.transpose([letters.index(letter) for letter in known if letter in letters])
+    if "C" not in letters:
+        view = view[..., None]
+    if not 1 <= view.shape[-1] <= 4:
+        hint = _hint(shape, known)
+        raise ValueError(f"{what}: want 1 to 4 channels for {letters!r}, got shape {shape}{hint}")
+    if not array.size:
+        raise ValueError(f"{what}: want at least one pixel, got shape {shape}")
+    return view
 
 
 # ---- what the flush thread does
 
 
-def drawn(what: str, pictures: Sequence[npt.NDArray[Any]]) -> Iterator[Pixels]:
-    """Each picture [height, width, channels] as pixels, all on one scale.
+def eight_bits(what: str, images: Sequence[Image]) -> Iterator[Image8]:
+    """The images in 8 bits. All floats, and all uint16, have one range.
 
-    uint8 and uint16 as they are; bools black and white; other ints from 0 to 255. Floats are from 0 to 1; or from 0 to
-    255, if one is greater than 2 and none far below 0 (numbers normalised around 0 are neither). What is beyond is
-    clipped. A pixel with a NaN is magenta, and grey becomes RGB. Where something is odd, there is one warning.
+    uint8 stays as it is; of other ints uint16 is scaled by 1/257, unless all is below 256, and the rest clipped;
+    floats reach from 0 to 1, or to 255 if there are such. NaN is drawn in magenta. A warning is logged, once for each
+    `what`, where values say what the dtype does not.
     """
-    scale = _scale(what, [_extent(picture) for picture in pictures if picture.dtype.kind == "f"])
-    for picture in pictures:
-        if picture.dtype.kind == "f":
-            yield _from_floats(picture, scale)
-        elif picture.dtype in (np.uint8, np.uint16):
-            yield picture
-        elif picture.dtype.kind == "b":
-            yield picture * np.uint8(255)
+    floats = _span(image for image in images if image.dtype.kind == "f")
+    words = _span(image for image in images if image.dtype == np.uint16)
+    white = 255.0 if floats.greatest > _EXCESS else 1.0
+    if floats.least < 0 or floats.greatest > 1:
+        got = f"got {floats.least:.6g} to {floats.greatest:.6g}"
+        warn_once(f"{what}: floats outside 0 to 1", f"{got}, taken as 0 to {white:g} and clipped to that")
+    if floats.nan:
+        warn_once(f"{what}: NaN", "it is drawn in magenta")
+    if 1 < words.greatest <= 255:
+        warn_once(f"{what}: uint16 of at most 255", "it is taken as uint8")
+    for image in images:
+        if image.dtype == np.uint8:
+            yield image
+        elif image.dtype == np.bool_:
+            # True may be any byte but 0: in Pillow's arrays it is 255.
+            yield np.negative((image.view(np.uint8) != 0).view(np.uint8))
         else:
-            yield _from_ints(what, picture)
+            yield _converted(image, white, nan=floats.nan, words_are_bytes=words.greatest <= 255)
 
 
-def _scale(what: str, extents: Sequence[tuple[float, float, bool]]) -> float:
-    """What floats are multiplied by: 255, or 1 where they can only be meant to be from 0 to 255."""
-    low, high = min((low for low, _, _ in extents), default=0.0), max((high for _, high, _ in extents), default=0.0)
-    is_255 = high > _ALMOST_ONE and -low < high / 10
-    if is_255:
-        warn_once(what, "range", f"floats up to {high:g} are taken as 0 to 255 (divide by 255, or use uint8)")
-    white = 255 if is_255 else 1
-    if low < -0.01 * white or high > 1.01 * white:
-        warn_once(what, "clipped", f"what is beyond is clipped: want floats from 0 to {white}, got {low:g} to {high:g}")
-    if any(nan for _, _, nan in extents):
-        warn_once(what, "nan", "pixels with a NaN are drawn magenta")
-    return 255 / white
+class _Span(NamedTuple):
+    """Of the finite elements, and whether some are NaN."""
+
+    least: float
+    greatest: float
+    nan: bool
 
 
-def _blocks(picture: npt.NDArray[Any]) -> Iterator[slice]:
-    """Rows small enough for the processor's cache, and for other threads not to wait."""
-    rows = max(1, _BLOCK // (picture.shape[1] * picture.shape[2]))
-    for top in range(0, len(picture), rows):
-        yield slice(top, top + rows)
+def _span(images: Iterator[Image]) -> _Span:
+    least, greatest, nan = math.inf, -math.inf, False
+    for image in images:
+        for _, band in _bands(image):
+            low, high = float(band.min()), float(band.max())
+            if not (math.isfinite(low) and math.isfinite(high)):
+                finite = np.isfinite(band)
+                nan = nan or bool(np.isnan(band).any())
+                low = float(band.min(where=finite, initial=np.inf))
+                high = float(band.max(where=finite, initial=-np.inf))
+            least, greatest = min(least, low), max(greatest, high)
+    return _Span(least, greatest, nan)
 
 
-def _extent(picture: npt.NDArray[Any]) -> tuple[float, float, bool]:
-    """The least and the greatest finite number, and whether there is a NaN. 0 and 0 without a finite one."""
-    low, high, nan = np.inf, -np.inf, False
-    for rows in _blocks(picture):
-        block = picture[rows]
-        least, greatest = block.min(), block.max()
-        if not (np.isfinite(least) and np.isfinite(greatest)):
-            nan = nan or bool(np.isnan(least))
-            block = block[np.isfinite(block)]
-            if not block.size:
-                continue
-            least, greatest = block.min(), block.max()
-        low, high = min(low, float(least)), max(high, float(greatest))
-    return (low, high, nan) if low <= high else (0.0, 0.0, nan)
+def _bands(image: Image) -> Iterator[tuple[slice, Image]]:
+    rows = max(1, _BAND // (image.shape[1] * image.shape[2]))
+    for top in range(0, image.shape[0], rows):
+        where = slice(top, top + rows)
+        yield where, image[where]
 
 
-def _from_floats(picture: npt.NDArray[Any], scale: float) -> npt.NDArray[np.uint8]:
-    pixels = np.empty(picture.shape, np.uint8)
-    lost = None
-    for rows in _blocks(picture):
-        block = picture[rows].astype(np.float32)
-        nan = np.isnan(block)
-        if nan.any():
-            block[nan] = 0
-            if lost is None:
-                lost = np.zeros(picture.shape[:2], np.bool_)
-            lost[rows] = nan.any(-1)
-        block *= scale
-        np.rint(block, out=block)
-        np.clip(block, 0, 255, out=block)
-        pixels[rows] = block
-    if lost is not None:
-        pixels = coloured(pixels)
-        pixels[lost] = _MAGENTA[: pixels.shape[2]]
-    return pixels
+def _converted(image: Image, white: float, *, nan: bool, words_are_bytes: bool) -> Image8:
+    # Like `image`, in its order in memory: the encoder takes any, and the steps are fast along it.
+    result = np.empty_like(image, np.uint8)
+    missing: list[tuple[slice, npt.NDArray[np.bool_]]] = []
+    for where, band in _bands(image):
+        if image.dtype.kind == "f":
+            # At least 32 bits: 16 hold 255 levels near 1, but not their rounding.
+            real = np.clip(band, 0, white, dtype=np.result_type(image.dtype, np.float32))
+            if nan and (without := np.isnan(real)).any():
+                missing.append((where, without.any(axis=2)))
+                np.copyto(real, 0, where=without)
+            real *= 255 / white
+            np.rint(real, out=real)
+            np.copyto(result[where], real, casting="unsafe")
+        elif image.dtype == np.uint16 and not words_are_bytes:
+            # Rounded v / 257, for every v below 65536.
+            scaled = np.multiply(band, 255, dtype=np.uint32)
+            scaled += 32895
+            np.copyto(result[where], scaled >> 16, casting="unsafe")
+        else:
+            clipped = band if image.dtype.kind == "u" else np.maximum(band, 0)
+            clipped = clipped if image.itemsize == 1 else np.minimum(clipped, 255)
+            np.copyto(result[where], clipped, casting="unsafe")
+    return _painted(result, missing) if missing else result
 
 
-def _from_ints(what: str, picture: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    pixels = np.empty(picture.shape, np.uint8)
-    for rows in _blocks(picture):
-        block = picture[rows]
-        clipped = np.clip(block, 0, 255)
-        if (clipped != block).any():
-            got = f"{picture.min()} to {picture.max()}"
-            warn_once(what, "clipped", f"what is beyond is clipped: want 0 to 255 in {picture.dtype}, got {got}")
-        pixels[rows] = clipped
-    return pixels
+def _painted(image: Image8, missing: list[tuple[slice, npt.NDArray[np.bool_]]]) -> Image8:
+    image = with_colour(image)
+    for where, pixels in missing:
+        for channel, value in enumerate((*_MAGENTA, 255)[: image.shape[2]]):
+            np.copyto(image[where, :, channel], value, where=pixels)
+    return image
 
 
-def coloured(pixels: Pixels, channels: int = 3) -> npt.NDArray[np.uint8]:
-    """A copy of 8 bits and at least `channels` channels, in row-major order: grey becomes RGB, RGB opaque."""
-    if pixels.dtype == np.uint16:
-        pixels = (pixels >> 8).astype(np.uint8)
-    channels = max(channels, pixels.shape[2])
-    result = np.full((*pixels.shape[:2], channels), 255, np.uint8)
-    opaque = min(3, channels)
-    result[..., :opaque] = pixels[..., :opaque]
-    if pixels.shape[2] == 4:
-        result[..., 3] = pixels[..., 3]
-    return result
-
-
-def tiled(pictures: Sequence[Pixels]) -> Pixels:
-    """All pictures in one, row by row on black, each in a cell of the size of the largest."""
-    height, width, channels = (max(picture.shape[axis] for picture in pictures) for axis in range(3))
-    if any(picture.dtype != pictures[0].dtype or picture.shape[2] != channels for picture in pictures):
-        pictures = [coloured(picture, channels) for picture in pictures]
-    columns = min(_COLUMNS, len(pictures))
-    rows = -(-len(pictures) // columns)
-    canvas = np.zeros((rows * height, columns * width, channels), pictures[0].dtype)
-    for index, picture in enumerate(pictures):
-        top, left = index // columns * height, index % columns * width
-        canvas[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
-    return canvas
-
-
-def magnified(pixels: Pixels, factor: float) -> Pixels:
-    """So many times as high and wide; a new pixel is the old one it lies in."""
-    rows, columns = (
-        (np.arange(max(1, int(size * factor))) / factor).astype(np.intp).clip(0, size - 1) for size in pixels.shape[:2]
-    )
-    return pixels[rows[:, None], columns]
+def with_colour(image: Image8) -> Image8:
+    """Grey made RGB, or RGBA if it had alpha."""
+    channels = image.shape[2]
+    if channels > 2:
+        return image
+    colours = np.empty((*image.shape[:2], channels + 2), np.uint8)
+    for channel in range(3):
+        colours[..., channel] = image[..., 0]
+    if channels == 2:
+        colours[..., 3] = image[..., 1]
+    return colours

@@ -1,90 +1,119 @@
-"""Matplotlib figures, as images.
+"""Figures of matplotlib, for TensorBoard's Images dashboard.
 
-Knows: how a figure is rendered, whatever backend it was made for. Must not know: PNG, other kinds.
+Knows: how a figure is drawn into pixels without a window, and whoever shows it being disturbed. Must not know: the
+bytes of a PNG (`_png`), other kinds. matplotlib is needed only by those who have a figure, so it is loaded already.
 
-Matplotlib is not safe to use from two threads, so a figure is rendered in the call; only the PNG is made later.
+A figure is drawn in the call, since its owner may change it after, and matplotlib is not made for threads.
 """
 
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from eventwriter import _png
-from eventwriter._proto.summary_pb2 import Summary
-from eventwriter.summary import _pixels
+from eventwriter._proto.plugin_data_pb2 import ImagePluginData
+from eventwriter._proto.summary_pb2 import DATA_CLASS_BLOB_SEQUENCE, Summary
 from eventwriter.summary._deferred import Deferred
-from eventwriter.summary._image_value import image_value
-from eventwriter.summary._metadata import check_texts
+from eventwriter.summary._metadata import check_texts, metadata
+from eventwriter.summary.text import string_tensor
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+UInt8 = npt.NDArray[np.uint8]
+
+_WHITE = 255
 
 
 def figure(
     tag: str,
-    figure: Any,
+    figure: Figure | Sequence[Figure],
     *,
     close: bool = True,
-    legacy: bool = False,
     description: str | None = None,
     display_name: str | None = None,
 ) -> Deferred:
-    """A figure, or several.
+    """A figure, or several as samples of one value, as PNG in the figure's own size and resolution.
 
     Args:
-        figure: a matplotlib Figure; or something that has one as `.figure`, such as Axes or a seaborn grid; or a list
-            of these, each an image of its own (with `legacy` all in one).
-        close: forget the figure as `pyplot.close` does. A figure that pyplot does not know is left as it is.
-        legacy: a `Summary.Image`, as torch writes.
+        figure: of matplotlib, with or without pyplot. Where it is transparent it becomes white. In a list, smaller
+            ones get a white margin on the right and below.
+        close: whether pyplot forgets the figures, which otherwise stay in memory for good.
 
     Raises:
-        TypeError, ValueError: with the tag, what was got and what was wanted.
+        TypeError: another object. ValueError: an empty list, or matplotlib could not draw it.
     """
     what = f"figure {tag!r}"
     check_texts(what, description, display_name)
-    figures = [_figure(what, one) for one in (figure if isinstance(figure, list | tuple) else [figure])]
+    figures: list[Any] = list(figure) if isinstance(figure, list | tuple) else [figure]
     if not figures:
-        raise ValueError(f"{what}: want at least one figure, got none")
-    pictures = [_rendered(one) for one in figures]
-    if close and (pyplot := sys.modules.get("matplotlib.pyplot")):
-        for one in figures:
-            pyplot.close(one)
+        raise ValueError(f"{what}: want a figure or several, got an empty {type(figure).__name__}")
+    for each in figures:
+        _check(what, each)
+    pictures = [figure_pixels(each, close=close, what=what) for each in figures]
 
     def encode() -> list[Summary.Value]:
-        drawn: list[_pixels.Pixels] = [_opaque(picture) for picture in pictures]
-        if legacy:
-            drawn = [_pixels.tiled(drawn)]
-        files = [_png.encode(pixels) for pixels in drawn]
-        return [
-            image_value(tag, files, drawn[0].shape, legacy=legacy, description=description, display_name=display_name)
-        ]
+        height, width = (max(picture.shape[axis] for picture in pictures) for axis in (0, 1))
+        files = [_png.encode(_padded(picture, height, width)) for picture in pictures]
+        tensor = string_tensor([2 + len(files)], [str(width).encode(), str(height).encode(), *files])
+        content = ImagePluginData().SerializeToString()
+        about = metadata("images", content, DATA_CLASS_BLOB_SEQUENCE, description, display_name)
+        return [Summary.Value(tag=tag, metadata=about, tensor=tensor)]
 
     return Deferred(sum(picture.nbytes for picture in pictures), encode, what)
 
 
-def _figure(what: str, data: Any) -> Any:
-    from matplotlib.figure import Figure
+def figure_pixels(figure: Figure, *, close: bool = False, what: str = "figure") -> UInt8:
+    """Draws a figure: uint8 [height, width, 3], on white. It keeps the canvas, and the window, that it has.
 
-    found = data if isinstance(data, Figure) else getattr(data, "figure", None)
-    if not isinstance(found, Figure):
-        raise TypeError(f"{what}: want a matplotlib Figure, got {type(data).__name__}")
-    return found
+    Args:
+        close: whether pyplot forgets it then, also if it cannot be drawn.
+        what: the subject of error messages.
 
-
-def _rendered(figure: Any) -> npt.NDArray[np.uint8]:
-    """[height, width, 4], in memory that only the result has. The figure keeps its own canvas, such as a window's."""
+    Raises:
+        TypeError: no figure. ValueError: matplotlib could not draw it.
+    """
+    _check(what, figure)
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    own = figure.canvas
+    shown = figure.canvas
     try:
         canvas: Any = FigureCanvasAgg(figure)
         canvas.draw()
-        return np.asarray(canvas.buffer_rgba())
+        rgba = np.asarray(canvas.buffer_rgba())
+    except Exception as error:  # a label's faulty TeX, a size beyond Agg's, what artists of users raise
+        raise ValueError(f"{what}: want a figure that matplotlib can draw, got {error!r}") from error
     finally:
-        figure.set_canvas(own)
+        figure.set_canvas(shown)
+        pyplot = sys.modules.get("matplotlib.pyplot")
+        if close and pyplot is not None:
+            pyplot.close(figure)
+    pixels = rgba[..., :3].copy()
+    alpha = rgba[..., 3:]
+    if alpha.min() < 255:
+        blended = pixels * alpha.astype(np.uint16) + _WHITE * (255 - alpha.astype(np.uint16))
+        pixels[:] = (blended + 127) // 255
+    return pixels
 
 
-def _opaque(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Without an alpha channel, if it says nothing."""
-    return picture[..., :3] if (picture[..., 3] == 255).all() else picture
+def _check(what: str, figure: Any) -> None:
+    module = sys.modules.get("matplotlib.figure")
+    if module is None or not isinstance(figure, module.Figure):
+        # As axes and seaborn's grids have one.
+        hint = ": its .figure?" if module and isinstance(getattr(figure, "figure", None), module.Figure) else ""
+        raise TypeError(
+            f"{what}: want a matplotlib Figure, got {type(figure).__module__}.{type(figure).__qualname__}{hint}"
+        )
+
+
+def _padded(picture: UInt8, height: int, width: int) -> UInt8:
+    if picture.shape[:2] == (height, width):
+        return picture
+    result = np.full((height, width, 3), _WHITE, np.uint8)
+    result[: picture.shape[0], : picture.shape[1]] = picture
+    return result

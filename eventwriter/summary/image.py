@@ -1,25 +1,29 @@
-"""Images, for TensorBoard's Images dashboard and the image cards of Time Series.
+"""Images, for TensorBoard's Images dashboard.
 
-Knows: one image, several, and one with boxes. Must not know: what number is white (`_pixels`), PNG, the form in a file
-(`_image_value`), other kinds.
+Knows: what the images plugin reads: a string tensor [width, height, PNG, PNG, …] (tensorboard/plugins/image/
+summary_v2.py), and the message `Summary.Image` of older writers, which torch still writes. Must not know: other kinds.
+
+TensorBoard shows all images of a value at one width and height, those of the first.
 """
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Sequence
-from typing import Any, SupportsFloat, SupportsIndex
+from typing import Any, SupportsIndex
 
 import numpy as np
-import numpy.typing as npt
 
-from eventwriter import _array, _png
-from eventwriter._proto.summary_pb2 import Summary
+from eventwriter import _png
+from eventwriter._proto.summary_pb2 import DATA_CLASS_BLOB_SEQUENCE, Summary
+from eventwriter._proto.types_pb2 import DT_STRING
 from eventwriter.summary import _boxes, _pixels
-from eventwriter.summary._arguments import at_least_one, positive
 from eventwriter.summary._deferred import Deferred
-from eventwriter.summary._image_value import image_value
-from eventwriter.summary._metadata import check_texts
+from eventwriter.summary._metadata import check_texts, metadata
+from eventwriter.summary._pixels import Image, Image8
+
+_GRID_COLUMNS = 8  # torch's
 
 
 def image(
@@ -27,34 +31,31 @@ def image(
     data: Any,
     *,
     dataformats: str | None = None,
-    legacy: bool = False,
     description: str | None = None,
     display_name: str | None = None,
 ) -> Deferred:
     """One image.
 
-    uint8 and uint16 are drawn as they are, bools black and white, other ints from 0 to 255. Floats are from 0 to 1; or
-    from 0 to 255, if one is greater than 2 and none far below 0. What is beyond is clipped, and pixels with a NaN are
-    magenta. Each of these oddities is logged once for a tag.
-
     Args:
-        data: real numbers or bools: grey of two dimensions, or with a third of 1, 3 (RGB) or 4 (RGBA) channels; or a
-            PIL image.
-        dataformats: the letters H, W and C in the order of data's dimensions, such as "CHW". None: "HW"; of three
-            dimensions "HWC" if the last is 1, 3 or 4, else "CHW" if the first is.
-        legacy: a `Summary.Image`, as torch writes.
+        data: an array [height, width], [height, width, channels] or [channels, height, width], or a PIL image. 1
+            channel is grey, 2 grey and alpha, 3 RGB, 4 RGBA. uint8 is shown as it is; bools are black and white;
+            uint16 reaches to 65535; other ints are clipped to 0 to 255. Floats reach from 0 to 1; if some are above 4,
+            they are taken as 0 to 255. What is outside is clipped, NaN is drawn in magenta, and of both a warning is
+            logged, once for each tag.
+        dataformats: the letters H, W and C in the order of the axes, such as "CHW". None: to be told by the shape;
+            the last axis is the channels if its size is 1, 3 or 4, else the first.
 
     Raises:
-        TypeError, ValueError: with the tag, what was got and what was wanted, and what may have been meant.
+        TypeError, ValueError: with the tag, what was got and what was wanted.
     """
     what = f"image {tag!r}"
     check_texts(what, description, display_name)
-    picture = _pixels.snapshot(what, data, dataformats)
-
-    def encode() -> list[Summary.Value]:
-        return [_value(tag, list(_pixels.drawn(what, [picture])), legacy, description, display_name)]
-
-    return Deferred(picture.nbytes, encode, what)
+    pixels = _pixels.take(what, data, dataformats)
+    return Deferred(
+        pixels.nbytes,
+        lambda: [_new_style(tag, list(_pixels.eight_bits(what, [pixels])), description, display_name)],
+        what,
+    )
 
 
 def images(
@@ -63,38 +64,27 @@ def images(
     *,
     dataformats: str | None = None,
     max_outputs: SupportsIndex | None = None,
-    grid: bool = False,
-    legacy: bool = False,
     description: str | None = None,
     display_name: str | None = None,
 ) -> Deferred:
-    """Several images, which TensorBoard shows side by side.
+    """Several images under one tag and step.
 
     Args:
-        data: an array of images, or a list of arrays and PIL images, which may differ in size. Numbers as in `image`,
-            floats of all images on one scale.
-        dataformats: the letters N, H, W and C in the order of data's dimensions, such as "NCHW"; of a list those of
-            each image (an N is ignored). None: "NHW", or "NHWC" and "NCHW" (of a list: without the N) as in `image`.
-        max_outputs: only the first so many. None: all.
-        grid: draw them in one image, row by row, up to 8 in a row.
-        legacy: a `Summary.Image`, as torch writes; one alone, so only with `grid`.
+        data: an array with one more axis than that of `image`, or a sequence of images, which may differ in size.
+        dataformats: as of `image`, with N for the images; for a sequence N may be left out.
+        max_outputs: only so many are shown, the first.
 
     Raises:
-        TypeError, ValueError: with the tag, what was got and what was wanted, and what may have been meant.
+        TypeError, ValueError: with the tag, what was got and what was wanted.
     """
     what = f"images {tag!r}"
     check_texts(what, description, display_name)
-    most = None if max_outputs is None else at_least_one(what, "max_outputs", max_outputs)
-    if legacy and not grid:
-        raise ValueError(f"{what}: want grid=True with legacy=True, got grid=False")
-    pictures = _several(what, data, dataformats, most)
-
-    def encode() -> list[Summary.Value]:
-        drawn = list(_pixels.drawn(what, pictures))
-        shown = [_pixels.tiled(drawn)] if grid else drawn
-        return [_value(tag, shown, legacy, description, display_name)]
-
-    return Deferred(sum(picture.nbytes for picture in pictures), encode, what)
+    batch = _pixels.take_batch(what, data, dataformats, _most(what, max_outputs))
+    return Deferred(
+        sum(each.nbytes for each in batch),
+        lambda: [_new_style(tag, list(_pixels.eight_bits(what, batch)), description, display_name)],
+        what,
+    )
 
 
 def image_with_boxes(
@@ -102,90 +92,160 @@ def image_with_boxes(
     data: Any,
     boxes: Any,
     *,
-    labels: Sequence[str] | None = None,
+    labels: Sequence[Any] | str | None = None,
     dataformats: str | None = None,
-    rescale: SupportsFloat = 1,
-    color: tuple[int, int, int] = (255, 0, 0),
-    legacy: bool = False,
     description: str | None = None,
     display_name: str | None = None,
 ) -> Deferred:
-    """One image with boxes drawn on it.
+    """One image with boxes drawn on it in red.
 
     Args:
-        data, dataformats, legacy: as in `image`.
-        boxes: [n, 4], finite: each box's left, top, right and bottom in pixels from the upper left. n may be 0.
-        labels: n words, one at each box.
-        rescale: draw the image so many times as large, for boxes on an image of few pixels.
-        color: red, green and blue from 0 to 255.
+        data, dataformats: as of `image`.
+        boxes: [n, 4] numbers: left, top, right and bottom in pixels, both edges included.
+        labels: a word for each box. They need Pillow.
 
     Raises:
-        TypeError, ValueError: with the tag, what was got and what was wanted, and what may have been meant.
+        TypeError, ValueError: with the tag, what was got and what was wanted. ImportError: labels without Pillow.
     """
-    what = f"image {tag!r}"
+    what = f"image_with_boxes {tag!r}"
     check_texts(what, description, display_name)
-    edges = _edges(what, boxes)
-    words = _words(what, labels, len(edges))
-    factor = positive(what, "rescale", rescale)
-    ink = _ink(what, color)
-    picture = _pixels.snapshot(what, data, dataformats)
+    corners, words = _boxes.check(what, boxes, labels)
+    pixels = _pixels.take(what, data, dataformats)
 
     def encode() -> list[Summary.Value]:
-        (pixels,) = _pixels.drawn(what, [picture])
-        canvas = _pixels.coloured(pixels if factor == 1 else _pixels.magnified(pixels, factor))
-        _boxes.draw(canvas, edges * factor, words, ink)
-        return [_value(tag, [canvas], legacy, description, display_name)]
+        (plain,) = _pixels.eight_bits(what, [pixels])
+        return [_new_style(tag, [_boxes.draw(plain, corners, words)], description, display_name)]
 
-    return Deferred(picture.nbytes + edges.nbytes, encode, what)
+    return Deferred(pixels.nbytes + corners.nbytes, encode, what)
 
 
-def _value(
-    tag: str, shown: Sequence[_pixels.Pixels], legacy: bool, description: str | None, display_name: str | None
-) -> Summary.Value:
-    files = [_png.encode(pixels) for pixels in shown]
-    return image_value(tag, files, shown[0].shape, legacy=legacy, description=description, display_name=display_name)
+def image_legacy(tag: str, data: Any, *, dataformats: str = "CHW", rescale: float = 1) -> Deferred:
+    """A legacy image, as torch's `SummaryWriter.add_image` and `add_images` write.
+
+    Args:
+        data: as of `image`, or with N among `dataformats` as of `images`: those are shown in a grid of up to 8
+            columns, filled row by row.
+        rescale: what width and height of the PNG are multiplied by, but not those of the message, as in torch. Other
+            than 1 it needs Pillow.
+
+    Raises:
+        TypeError, ValueError: with the tag, what was got and what was wanted. ImportError: `rescale` without Pillow.
+    """
+    what = f"image {tag!r}"
+    _check_rescale(what, rescale)
+    several = isinstance(dataformats, str) and "N" in dataformats.upper()
+    batch = _pixels.take_batch(what, data, dataformats) if several else [_pixels.take(what, data, dataformats)]
+    shapes = list(dict.fromkeys(each.shape for each in batch))
+    if len(shapes) > 1:
+        raise ValueError(f"{what}: want images of one shape for a grid, got {shapes[0]} and {shapes[1]}")
+
+    def encode() -> list[Summary.Value]:
+        converted = list(_pixels.eight_bits(what, batch))
+        return [_legacy(tag, _grid(converted) if several else converted[0], rescale)]
+
+    return Deferred(sum(each.nbytes for each in batch), encode, what)
+
+
+def boxes_legacy(
+    tag: str,
+    data: Any,
+    boxes: Any,
+    *,
+    labels: Sequence[Any] | str | None = None,
+    dataformats: str = "CHW",
+    rescale: float = 1,
+) -> Deferred:
+    """A legacy image with boxes, as torch's `SummaryWriter.add_image_with_boxes` writes.
+
+    Args:
+        data, dataformats, rescale: as of `image_legacy`, without N.
+        boxes, labels: as of `image_with_boxes`, in pixels before `rescale`.
+    """
+    what = f"image {tag!r}"
+    _check_rescale(what, rescale)
+    corners, words = _boxes.check(what, boxes, labels)
+    pixels = _pixels.take(what, data, dataformats)
+
+    def encode() -> list[Summary.Value]:
+        (plain,) = _pixels.eight_bits(what, [pixels])
+        return [_legacy(tag, _boxes.draw(plain, corners, words), rescale)]
+
+    return Deferred(pixels.nbytes + corners.nbytes, encode, what)
 
 
 # ---- what is checked in the call
 
 
-def _several(what: str, data: Any, dataformats: str | None, most: int | None) -> list[npt.NDArray[Any]]:
-    if isinstance(data, list | tuple) and data and not isinstance(data[0], list | tuple | int | float):
-        each = dataformats.upper().replace("N", "") if isinstance(dataformats, str) else dataformats
-        return [_pixels.snapshot(f"{what}[{index}]", item, each) for index, item in enumerate(data[:most])]
-    if most is not None and (dataformats is None or str(dataformats)[:1] in ("N", "n")) and hasattr(data, "shape"):
-        data = data[:most]  # before it is copied
-    return list(_pixels.snapshot(what, data, dataformats, "N")[:most])
-
-
-def _edges(what: str, boxes: Any) -> npt.NDArray[np.float64]:
-    edges = _array.snapshot(boxes, f"{what}: boxes")
-    if edges.dtype.kind not in "iuf":
-        raise TypeError(f"{what}: want real numbers as boxes, got dtype {edges.dtype}")
-    if edges.size == 0:
-        return np.empty((0, 4))
-    if edges.ndim != 2 or edges.shape[1] != 4:
-        raise ValueError(f"{what}: want boxes [n, 4] (left, top, right, bottom), got shape {edges.shape}")
-    if not np.isfinite(edges).all():
-        raise ValueError(f"{what}: want finite boxes, got {edges[~np.isfinite(edges).all(1)][0].tolist()}")
-    return edges.astype(np.float64)
-
-
-def _words(what: str, labels: Sequence[str] | None, count: int) -> list[str] | None:
-    if labels is None:
+def _most(what: str, max_outputs: SupportsIndex | None) -> int | None:
+    if max_outputs is None:
         return None
-    if isinstance(labels, str) or not all(isinstance(label, str) for label in labels):
-        raise TypeError(f"{what}: want a list of strs as labels, got {labels!r}")
-    if len(labels) != count:
-        raise ValueError(f"{what}: want a label for each of {count} boxes, got {len(labels)}")
-    return list(labels)
-
-
-def _ink(what: str, color: Sequence[SupportsIndex]) -> _boxes.Colour:
     try:
-        red, green, blue = map(operator.index, color)
+        number = operator.index(max_outputs)
+    except TypeError:
+        raise TypeError(f"{what}: want an int or None as max_outputs, got {type(max_outputs).__name__}") from None
+    if number < 1:
+        raise ValueError(f"{what}: want max_outputs of at least 1, got {number}")
+    return number
+
+
+def _check_rescale(what: str, rescale: float) -> None:
+    try:
+        number = float(rescale)
     except (TypeError, ValueError):
-        raise TypeError(f"{what}: want three ints as color, got {color!r}") from None
-    if not all(0 <= part <= 255 for part in (red, green, blue)):
-        raise ValueError(f"{what}: want a color from 0 to 255, got {color!r}")
-    return red, green, blue
+        raise TypeError(f"{what}: want a number as rescale, got {type(rescale).__name__}") from None
+    if not 0 < number < math.inf:
+        raise ValueError(f"{what}: want a finite rescale above 0, got {rescale}")
+    if number != 1:
+        try:
+            # Here and not where it is used: a fork while the flush thread imports breaks the child.
+            import PIL.Image  # noqa: F401 -- `_rescaled` uses it
+        except ImportError as error:
+            raise ImportError(f"{what}: want Pillow to rescale (pip install eventwriter[media]): {error}") from error
+
+
+# ---- what the flush thread does
+
+
+def _new_style(tag: str, batch: list[Image8], description: str | None, display_name: str | None) -> Summary.Value:
+    height, width = batch[0].shape[:2]
+    # The plugin's content is an `ImagePluginData` of version 0: no bytes.
+    about = metadata("images", b"", DATA_CLASS_BLOB_SEQUENCE, description, display_name)
+    value = Summary.Value(tag=tag, metadata=about)
+    value.tensor.dtype = DT_STRING
+    value.tensor.tensor_shape.dim.add(size=2 + len(batch))
+    value.tensor.string_val.extend([str(width).encode(), str(height).encode()])
+    for each in batch:  # one by one, in place: protobuf keeps other threads waiting while it copies
+        value.tensor.string_val.append(_png.encode(each))
+    return value
+
+
+def _legacy(tag: str, pixels: Image8, rescale: float) -> Summary.Value:
+    height, width, channels = pixels.shape
+    if rescale != 1:
+        pixels = _rescaled(pixels, max(1, int(width * rescale)), max(1, int(height * rescale)))
+    png = _png.encode(pixels)
+    content = Summary.Image(height=height, width=width, colorspace=channels, encoded_image_string=png)
+    return Summary.Value(tag=tag, image=content)
+
+
+def _rescaled(pixels: Image8, width: int, height: int) -> Image8:
+    from PIL import Image as pil  # noqa: N813 -- `Image` is our own type
+
+    channels = pixels.shape[2]
+    plain = np.ascontiguousarray(pixels[..., 0] if channels == 1 else pixels)
+    resized = np.asarray(pil.fromarray(plain).resize((width, height), pil.Resampling.LANCZOS))
+    return resized.reshape(height, width, channels)
+
+
+def _grid(batch: Sequence[Image]) -> Image8:
+    """The images side by side, in as many rows as it takes; what is left of the last is black."""
+    if any(each.shape != batch[0].shape for each in batch):  # where NaN made some grey ones colour
+        batch = [_pixels.with_colour(each) for each in batch]
+    height, width, channels = batch[0].shape
+    columns = min(len(batch), _GRID_COLUMNS)
+    rows = -(-len(batch) // columns)
+    canvas = np.zeros((rows, height, columns, width, channels), np.uint8)
+    for i, each in enumerate(batch):
+        for channel in range(channels):
+            canvas[i // columns, :, i % columns, :, channel] = each[..., channel]
+    return canvas.reshape(rows * height, columns * width, channels)
