@@ -14,10 +14,13 @@ PIP := $(RUN) -m pip install --quiet --disable-pip-version-check
 export PYTHONPATH :=
 export TF_CPP_MIN_LOG_LEVEL := 3
 
-.PHONY: demo test check bench pages faults proto clean
+.PHONY: demo demo-keras test check bench pages faults proto clean
 
 demo: $(VENV)/.demo
 	$(RUN) examples/digits.py
+
+demo-keras: $(VENV)/.test
+	$(RUN) examples/keras_digits.py
 
 test: $(VENV)/.test $(PROTO_VENV)/.proto
 	$(RUN) -m pytest $(ARGS)
@@ -33,6 +36,9 @@ bench: $(VENV)/.test
 
 pages: $(VENV)/.test
 	EVENTWRITER_PAGES=1 $(RUN) -m pytest tests/pages $(ARGS)
+
+faults: $(VENV)/.test
+	EVENTWRITER_FAULTS=1 $(RUN) -m pytest tests/faults $(ARGS)
 
 proto: $(PROTO_VENV)/.proto
 	$(PROTO_VENV)/bin/python proto/generate.py

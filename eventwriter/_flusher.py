@@ -26,6 +26,8 @@ EXIT_TIMEOUT = 5.0
 
 
 class _Ring(Protocol):
+    @property
+    def closed(self) -> bool: ...
     def arm(self) -> bool: ...
 
 
@@ -167,7 +169,7 @@ class Flusher:
             try:
                 self._round(due, quiet, barriers)
             except BaseException:  # somebody's sys.exit() in a callback, say: the thread must live on for the others
-                _log.exception("the flush thread goes on after this")
+                self._report("the flush thread goes on after this")
 
     def _round(self, due: dict[Stream, float], quiet: dict[Stream, int], barriers: list[_Barrier]) -> None:
         """Drain what is due. A method, so that a thread that waits holds no stream in a variable."""
@@ -200,18 +202,26 @@ class Flusher:
                 due[stream] = time.monotonic() + stream.flush_secs
             elif again is not None:
                 due[stream] = time.monotonic() + again
-            elif rounds < len(_LOOK_AGAIN):
+            elif rounds < len(_LOOK_AGAIN) and not stream.ring.closed:
                 quiet[stream] = rounds + 1
                 due[stream] = time.monotonic() + _LOOK_AGAIN[rounds]
             else:
-                del due[stream], quiet[stream]
+                del due[stream]
+                quiet.pop(stream, None)
 
     def _drain_one(self, stream: Stream) -> float | None:
         try:
             return stream.drain()
         except BaseException:
-            _log.exception("the flush thread could not write; it tries again")
+            self._report("the flush thread could not write; it tries again")
             return 1.0
+
+    @staticmethod
+    def _report(text: str) -> None:
+        try:
+            _log.exception(text)
+        except BaseException:  # noqa: S110 -- a logging handler that exits; there is nobody left to tell
+            pass
 
     # ---- fork and exit
 
@@ -229,7 +239,8 @@ class Flusher:
         self._exiting = True
         for stream in list(self._all):
             stream.ring.arm()
-            if not stream.failing:
+            # Not what could not be flushed: its disk may stand still, and a write here would be for ever.
+            if not stream.failing and not any(stream is s for s in waiting):
                 stream.drain()
             left = stream.at_exit()
             if left:

@@ -230,7 +230,7 @@ class Kinds(ABC):
         """
         from eventwriter.summary.custom_scalars import custom_scalars, merge
 
-        charts = layout if self._charts is None else merge(self._charts, layout)
+        charts = merge(self._charts or {}, layout)  # a copy: the caller's may change
         value = custom_scalars(charts)
         value.what = "custom_scalars"
         self.log(value, self._layouts, wall_time=wall_time)
@@ -249,8 +249,11 @@ class Kinds(ABC):
     ) -> None:
         """Log this run's hyperparameters, once: the dashboard ignores a second time.
 
-        The run counts as running until `close`, which ends it as a success, or as a failure if the `with` block was
-        left by an exception; `end_session` says otherwise.
+        `close` ends the run as a success, or as a failure if the `with` block was left by an exception; `end_session`
+        says otherwise. Until then the dashboard shows its status as unknown.
+
+        TensorBoard takes the columns of its table from one run of all, so runs that are compared should name the same
+        hyperparameters and metrics; where no run says anything but values, it finds the columns by itself.
 
         Args:
             hparams: name to any value: bools, numbers and strs stay what they are, of enums the name is shown, of all
@@ -267,13 +270,16 @@ class Kinds(ABC):
         if self._session != "none":
             raise ValueError("hparams: want one call for each run, got a second; TensorBoard would ignore it")
         now = time.time()
-        columns = experiment(
-            hparams, metrics, domains=domains, display_names=display_names, description=description,
-            time_created_secs=now,
-        )  # fmt: skip
+        metrics = tuple(metrics)
         values = session_start(hparams, start_time_secs=now, group_name=group_name)
-        columns.what = values.what = "hparams"
-        self.log(columns, 0)
+        values.what = "hparams"
+        if metrics or domains or display_names or description:
+            columns = experiment(
+                hparams, metrics, domains=domains, display_names=display_names, description=description,
+                time_created_secs=now,
+            )  # fmt: skip
+            columns.what = "hparams"
+            self.log(columns, 0)
         self.log(values, 0)
         self._session = "running"
 

@@ -247,6 +247,11 @@ class Ring:
             self._live[-1].seal()
 
     @property
+    def closed(self) -> bool:
+        """No row comes any more, not from a thread that looked `append` up before either."""
+        return self._closed
+
+    @property
     def nbytes(self) -> int:
         """Memory in use by rows, rounded up to segments."""
         return (len(self._live) + len(self._taken)) * SEGMENT_BYTES

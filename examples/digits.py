@@ -86,11 +86,12 @@ def main() -> None:
                 optimizer.step()
                 schedule.step()
                 value, hits = loss.item(), (output.argmax(1) == train_y[batch]).float().mean().item()
+                rate = schedule.get_last_lr()[0]
 
                 start = time.perf_counter()
                 w.scalar("loss/batch", value, step)
                 w.scalar("accuracy/batch", hits, step)
-                w.scalar("learning_rate", schedule.get_last_lr()[0], step)
+                w.scalar("learning_rate", rate, step)
                 spent.append((time.perf_counter() - start) / 3)
                 step += 1
                 bar.update()

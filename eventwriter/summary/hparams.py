@@ -170,7 +170,7 @@ def session_start(
 
 
 def session_end(status: Status = "success", *, end_time_secs: float) -> Deferred:
-    """How the run ended. Without it, the dashboard takes it to be running.
+    """How the run ended. Without it, the dashboard shows it as unknown.
 
     Raises:
         ValueError: a status that there is not.

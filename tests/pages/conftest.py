@@ -1,6 +1,7 @@
 """Page tests cost a browser and half a minute, so they run only when asked for: `make pages`, not `pytest`.
 
-EVENTWRITER_PAGES=1 makes them run on the runs of `peer_runs`; EVENTWRITER_PAGES=LOGDIR on that logdir.
+EVENTWRITER_PAGES=1 makes them run on the runs of `our_runs`; EVENTWRITER_PAGES=peers on those of `peer_runs`, which
+shows that the tests can tell; EVENTWRITER_PAGES=LOGDIR on that logdir.
 """
 
 from __future__ import annotations

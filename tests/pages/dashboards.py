@@ -70,10 +70,23 @@ def _wait_for_count(page: Page, elements: str, count: int) -> None:
     page.wait_for(f"new Set(({elements}).map(it => it.currentSrc || it.src || it)).size >= {count}")
 
 
-def _finish(page: Page, folder: Path, name: str, drawings: str = "[]") -> list[int]:
-    """The same as `_picture`, when all is still."""
-    page.settle()
+def _titles(listing: dict[str, dict[str, dict[str, object]]]) -> list[tuple[str, str]]:
+    """The same with the names that are shown for the tags."""
+    return [(run, str(info.get("displayName") or tag)) for run, tags in listing.items() for tag, info in tags.items()]
+
+
+def _finish(page: Page, folder: Path, name: str, drawings: str = "[]", *, moves: bool = False) -> list[int]:
+    """The same as `_picture`, when all is still, or after a while if something `moves` for ever."""
+    if moves:
+        time.sleep(3)
+    else:
+        page.settle()
     return _picture(page, folder, name, drawings)
+
+
+def _has_animations(board: TensorBoardClient) -> bool:
+    images = (image for run, tag in _series(board.tags("images")) for image in board.images(run, tag))
+    return any(image.content_type == "image/gif" for image in images)
 
 
 def _picture(page: Page, folder: Path, name: str, drawings: str) -> list[int]:
@@ -99,13 +112,14 @@ def timeseries(page: Page, board: TensorBoardClient, folder: Path) -> None:
     histograms = [tag for tags in tags["histograms"]["runTagInfo"].values() for tag in tags]
     samples = tags["images"]["tagRunSampledInfo"]
     images = [tag for tag, runs in samples.items() for run in runs for _ in range(runs[run]["maxSamplesPerStep"])]
-    _open(page, board, "?tagFilter=.#timeseries")
+    _open(page, board, "?tagFilter=.#timeseries", 4000)
     for card, want in (("scalar-card", scalars), ("histogram-card", histograms), ("image-card", images)):
         page.wait_for(f"shown({card!r}).length === {len(want)}")
         assert sorted(map(_squeezed, want)) == sorted(map(_squeezed, page.ask(f"inside({card!r}, '.tag').map(words)")))
     _wait_for_count(page, "inside('image-card', 'img').filter(it => it.naturalWidth > 0)", len(images))
     _wait_for_count(page, "inside('scalar-card', 'canvas')", len(scalars))
-    drawn = _finish(page, folder, "timeseries", "[...inside('scalar-card', 'canvas'), ...deep('histogram-card')]")
+    cards = "[...inside('scalar-card', 'canvas'), ...deep('histogram-card')]"
+    drawn = _finish(page, folder, "timeseries", cards, moves=_has_animations(board))
     assert len(drawn) >= len(scalars) + len(histograms)
     assert all(pixels > 5 for pixels in drawn), drawn
 
@@ -124,17 +138,18 @@ def images(page: Page, board: TensorBoardClient, folder: Path) -> None:
     """The last image of every tag and sample, decoded."""
     listing = board.tags("images")
     _open(page, board, "#images&tagFilter=.")
-    _wait_for_texts(page, "'tf-image-loader'", (tag + run for run, tag in _series(listing)))
+    _wait_for_texts(page, "'tf-image-loader'", (title + run for run, title in _titles(listing)))
     samples = sum(listing[run][tag]["samples"] for run, tag in _series(listing))
     _wait_for_count(page, "inside('tf-image-loader', 'img').filter(it => it.naturalWidth > 0)", samples)
-    _finish(page, folder, "images")
+    _finish(page, folder, "images", moves=_has_animations(board))
 
 
 def histograms(page: Page, board: TensorBoardClient, folder: Path) -> None:
     """A histogram drawn for every run and tag."""
-    series = _series(board.tags("histograms"))
+    listing = board.tags("histograms")
+    series = _series(listing)
     _open(page, board, "#histograms&tagFilter=.")
-    _wait_for_texts(page, "'tf-histogram-loader'", (tag + run for run, tag in series))
+    _wait_for_texts(page, "'tf-histogram-loader'", (title + run for run, title in _titles(listing)))
     drawn = _finish(page, folder, "histograms", "inside('tf-histogram-loader', 'vz-histogram-timeseries')")
     assert len(drawn) >= len(series)
     assert all(pixels > 100 for pixels in drawn), drawn
@@ -142,9 +157,10 @@ def histograms(page: Page, board: TensorBoardClient, folder: Path) -> None:
 
 def distributions(page: Page, board: TensorBoardClient, folder: Path) -> None:
     """The percentiles of every run and tag: bands where there are steps to join."""
-    series = _series(board.tags("distributions"))
+    listing = board.tags("distributions")
+    series = _series(listing)
     _open(page, board, "#distributions&tagFilter=.")
-    _wait_for_texts(page, "'tf-distribution-loader'", (tag + run for run, tag in series))
+    _wait_for_texts(page, "'tf-distribution-loader'", (title + run for run, title in _titles(listing)))
     drawn = _finish(page, folder, "distributions", "inside('tf-distribution-loader', 'vz-distribution-chart')")
     assert len(drawn) >= len(series)
     longer = [tag for run, tag in series if len(board.distributions(run, tag)) > 1]
@@ -153,9 +169,9 @@ def distributions(page: Page, board: TensorBoardClient, folder: Path) -> None:
 
 def text(page: Page, board: TensorBoardClient, folder: Path) -> None:
     """Every tag's card, with its rendered markdown."""
-    series = _series(board.tags("text"))
+    listing = board.tags("text")
     _open(page, board, "#text&tagFilter=.")
-    _wait_for_texts(page, "'tf-text-loader'", (tag + run for run, tag in series))
+    _wait_for_texts(page, "'tf-text-loader'", (title + run for run, title in _titles(listing)))
     page.wait_for("shown(inside('tf-text-loader', '.text')).every(it => words(it) !== '')")
     _finish(page, folder, "text")
 
@@ -164,7 +180,7 @@ def audio(page: Page, board: TensorBoardClient, folder: Path) -> None:
     """A player that has decoded its clip, for every tag and sample."""
     listing = board.tags("audio")
     _open(page, board, "#audio&tagFilter=.")
-    _wait_for_texts(page, "'tf-audio-loader'", (tag + run for run, tag in _series(listing)))
+    _wait_for_texts(page, "'tf-audio-loader'", (title + run for run, title in _titles(listing)))
     clips = sum(listing[run][tag]["samples"] for run, tag in _series(listing))
     _wait_for_count(page, "deep('audio').filter(it => it.readyState > 0 && it.duration > 0 && !it.error)", clips)
     _finish(page, folder, "audio")

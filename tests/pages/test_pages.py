@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import our_runs
 import peer_runs
 import pytest
 from pages.chromium import Page, browse
@@ -19,15 +20,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "screenshots"
+WRITERS = {"1": our_runs.write, "peers": peer_runs.write}
 
 
 @pytest.fixture(scope="module")
 def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server on the logdir that was named, or on the peers' runs."""
+    """A server on the logdir that was named, on our runs, or on the peers'."""
     logdir = os.environ["EVENTWRITER_PAGES"]
-    if logdir == "1":
-        logdir = str(tmp_path_factory.mktemp("peers"))
-        peer_runs.write(logdir)
+    if logdir in WRITERS:
+        name, logdir = logdir, str(tmp_path_factory.mktemp("runs"))
+        WRITERS[name](Path(logdir))
     with serve(logdir, tensorflow=False) as server:
         if server.projector_runs():  # it finds its files on a thread of its own
             server.wait_until(lambda server: "projector" in server.active_plugins(), "the projector")
