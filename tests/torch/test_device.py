@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 import readers
 import torch
+from eventwriter_torch import SummaryWriter, _device, _device_histogram
 
 from eventwriter.summary.histogram import histogram, histogram_legacy
-from eventwriter_torch import SummaryWriter, _device, _device_histogram
 
 RUBBISH = -77.0
 
@@ -26,6 +26,7 @@ RUBBISH = -77.0
 class OnDevice(torch.Tensor):
     """A tensor of the scripted device: what reads its values at once is an error, what is queued is queued."""
 
+    is_cpu = False
     FORBIDDEN = ("item", "cpu", "numpy", "tolist", "__float__", "__int__", "__bool__", "__array__", "nonzero")
 
     @classmethod

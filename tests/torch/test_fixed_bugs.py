@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 import readers
 import torch
-
 from eventwriter_torch import FileWriter, SummaryWriter, summary
 
 

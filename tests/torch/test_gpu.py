@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import readers
 import torch
+from eventwriter_torch import SummaryWriter, _device
 
 from eventwriter.summary.histogram import histogram, histogram_legacy
-from eventwriter_torch import SummaryWriter, _device
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA or ROCm device")
 
@@ -168,3 +168,23 @@ def test_logging_costs_the_training_little(tmp_path: Path) -> None:
     print(f"add_scalar of a device tensor: {took * 1e4:.1f} us")
     w.close()
     assert took < 0.15
+
+
+def test_a_graph_can_be_captured_while_values_wait(tmp_path: Path) -> None:
+    """The flush thread asks for events meanwhile, which spoils a capture unless its thread says that it may not."""
+    w = SummaryWriter(tmp_path)
+    x = torch.zeros(1000, device="cuda")
+    torch.cuda.set_sync_debug_mode("default")
+    torch.cuda.synchronize()
+    keep_busy(1.0)
+    w.add_scalar("a", x[0], 1)
+    time.sleep(0.4)  # longer than flush_secs: it asks now
+    graph = torch.cuda.CUDAGraph()
+    side = torch.cuda.Stream()
+    with torch.cuda.graph(graph, stream=side):
+        for _ in range(100):
+            x = x + 1
+            time.sleep(0.001)
+    graph.replay()
+    w.close()
+    assert [0.0] == [row.value for row in rows(tmp_path)]

@@ -26,7 +26,12 @@ MODELS = {"resnet": (ResNet(), torch.zeros(1, 3, 32, 32)), "unet": (UNet(), torc
 # The page: choose a run, unfold a scope, show what is known of a node, choose what nodes are coloured by.
 _ITEM = "deep('paper-item').find(it => words(it) === {text})"
 _EXPAND = "(deep('tf-graph')[0].fire('node-toggle-expand', {{name: {name}}}), 1)"
-_SELECT = "(deep('tf-graph')[0].fire('node-select', {{name: {name}}}), 1)"
+_INSIDE = "shown('g.node').some(it => (it.getAttribute('data-name') || '').startsWith({name} + '/'))"
+# Asked again and again: a selection made while the page still lays out a box is lost.
+_SAYS = (
+    "(deep('tf-graph')[0].fire('node-select', {{name: {name}}}),"
+    "{texts}.every(text => deep('tf-node-info').some(it => words(it).includes(text))))"
+)
 _BUTTON = "deep('paper-radio-button').find(it => words(it).startsWith({label}) && !it.disabled)"
 
 
@@ -95,11 +100,11 @@ def test_page(run: str, board: Server) -> None:
 
         scopes = inner.split("/")[:-1]
         for depth in range(len(scopes)):
-            page.ask(_EXPAND.format(name=json.dumps("/".join(scopes[: depth + 1]))))
-        page.wait_for(f"shown('g.node').some(it => words(it).includes({json.dumps('conv2d')}))")
-        page.ask(_SELECT.format(name=json.dumps(inner)))
-        for text in ("aten::conv2d", "kernel_size=(3, 3)", "/device:CPU:0"):
-            page.wait_for(f"deep('tf-node-info').some(it => words(it).includes({json.dumps(text)}))")
+            scope = json.dumps("/".join(scopes[: depth + 1]))
+            page.ask(_EXPAND.format(name=scope))
+            page.wait_for(_INSIDE.format(name=scope))
+        said = ["aten::conv2d", "kernel_size=(3, 3)", "/device:CPU:0"]
+        page.wait_for(_SAYS.format(name=json.dumps(inner), texts=json.dumps(said)))
 
         page.click(_ITEM.format(text=json.dumps("step1")))
         page.click(_BUTTON.format(label=json.dumps("Profile")))

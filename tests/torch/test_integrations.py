@@ -197,7 +197,7 @@ def test_transformers(tmp_path: Path) -> None:
 
 
 def test_ignite(tmp_path: Path) -> None:
-    """TensorboardLogger: outputs, metrics, parameters of the optimizer, norms and histograms of weights and gradients."""
+    """TensorboardLogger: outputs, metrics, learning rates, norms and histograms of weights and gradients."""
     assert [] == fit(IGNITE, tmp_path, "ignite")
     got = series(tmp_path)
     assert list(range(1, 9)) == steps(got["training/loss"]) == steps(got["lr/group_0"])

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import readers
-
 from eventwriter_torch import FileWriter, SummaryWriter, summary
 
 # A module that workers import: a dataset that logs each item, as people do to see what their workers load.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 import subprocess
@@ -11,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import readers
-
 from eventwriter_torch import SummaryWriter, _ranks
 
 CODE = """if True:

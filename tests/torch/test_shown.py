@@ -13,10 +13,9 @@ import numpy as np
 import pytest
 import tensorboard_server
 import torch
+from eventwriter_torch import SummaryWriter
 from matplotlib.figure import Figure
 from tensorboard_server import Server
-
-from eventwriter_torch import SummaryWriter
 
 pytestmark = pytest.mark.tensorboard
 
