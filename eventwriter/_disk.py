@@ -121,8 +121,10 @@ class Disk:
             if self.shared is not None:
                 self.shared.set_size(self._file.size)
             if self._most_bytes is not None and self._file.size >= self._most_bytes and not self._batch:
-                self.sync_or_keep()
-                self.abandon()
+                self.look(_clock())  # for the last time
+                if not self._batch:
+                    self.sync_or_keep()
+                    self.abandon()
 
     def send_direct(self, record: bytes) -> float:
         """Write one record in the caller's own thread; how long it took. What is left over waits to be sent."""

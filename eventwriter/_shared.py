@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from eventwriter._shm import RingFile
 
 
+_looked = False
+
+
 def attach(logdir: str, header: Callable[[], bytes]) -> RingFile | None:
     """Recover what killed processes had pending for `logdir`, then memory for a new ring; None for ordinary memory."""
     if not sys.platform.startswith("linux"):
@@ -28,7 +31,10 @@ def attach(logdir: str, header: Callable[[], bytes]) -> RingFile | None:
         return None  # whoever opens the event file will say so
     for found in _recover.recover(logdir, header):
         report(found)
-    _recover.forget_abandoned()
+    global _looked
+    if not _looked:  # once a process: it reads every ring there is
+        _looked = True
+        _recover.forget_abandoned()
     try:
         return _shm.RingFile(logdir)
     except OSError:

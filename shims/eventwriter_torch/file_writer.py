@@ -248,7 +248,7 @@ class FileWriter:
             vars(self).pop("scalar", None)
 
     def __getstate__(self) -> dict[str, Any]:
-        state = vars(self) | {"_core": None, "_step": None, "_wall_time": None, "_purge_step": None}
+        state = vars(self) | {"_core": None, "_step": None, "_wall_time": None}
         state.pop("scalar", None)
         return state
 

@@ -271,7 +271,7 @@ class SummaryWriter(AddData, AddMedia, AddRun):
 
     def __getstate__(self) -> dict[str, Any]:
         # A copy has the settings and the steps, and opens files of its own when it needs them.
-        return vars(self) | {"file_writer": None, "all_writers": None, "_sub_runs": None, "purge_step": None}
+        return vars(self) | {"file_writer": None, "all_writers": None, "_sub_runs": None}
 
 
 def _default_dir(comment: str) -> str:

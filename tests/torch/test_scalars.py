@@ -14,6 +14,8 @@ import readers
 import torch
 from eventwriter_torch import FileWriter, SummaryWriter, summary
 
+from eventwriter import EventWriter
+
 
 def rows(logdir: str | Path) -> list[readers.Row]:
     """What a run holds besides the files' versions."""
@@ -303,3 +305,21 @@ def test_threads_that_park_each_others_runs_lose_nothing(tmp_path: Path, monkeyp
     for name in range(3):
         for line in range(5):
             assert [(f"t{name}", step, float(step)) for step in range(4)] == points(tmp_path / f"t{name}_{line}")
+
+
+def test_a_call_that_meets_a_parking_thread_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between looking the open file up and logging to it, another thread may give it back."""
+    writer = FileWriter(tmp_path)
+    look_up = writer._writer
+
+    def look_up_too_early() -> EventWriter:
+        core = look_up()
+        monkeypatch.undo()
+        writer.park()
+        return core
+
+    monkeypatch.setattr(writer, "_writer", look_up_too_early)
+    FileWriter.scalar(writer, "a", 1.0, 1)
+    writer.close()
+    assert [("a", 1, 1.0)] == points(tmp_path)
+    assert 2 == len(readers.event_files(tmp_path))
