@@ -14,7 +14,9 @@ PIP := $(RUN) -m pip install --quiet --disable-pip-version-check
 export PYTHONPATH :=
 export TF_CPP_MIN_LOG_LEVEL := 3
 
-.PHONY: demo demo-keras test check bench pages faults proto clean
+#   make keras   the Keras callback's tests
+
+.PHONY: demo demo-keras keras test check bench pages faults proto clean
 
 demo: $(VENV)/.demo
 	$(RUN) examples/digits.py
@@ -39,6 +41,9 @@ pages: $(VENV)/.test
 
 faults: $(VENV)/.test
 	EVENTWRITER_FAULTS=1 $(RUN) -m pytest tests/faults $(ARGS)
+
+keras: $(VENV)/.test
+	$(RUN) -m pytest tests/keras $(ARGS)
 
 proto: $(PROTO_VENV)/.proto
 	$(PROTO_VENV)/bin/python proto/generate.py

@@ -83,6 +83,7 @@ class Disk:
         self.nbytes = 0
         self._head = 0  # bytes of the batch that are the file's first records; 0 once they are written
         self._kept_bytes = self._sync_failures = 0
+        self._unsafe: OSError | None = None  # a failed sync after which nothing could be written again
         self._kept: list[bytes] = []  # written, but not yet looked after: see `look` and `sync`
         self._looked = self._synced = 0.0
 
@@ -181,11 +182,15 @@ class Disk:
 
         Without `force`, only if something was written since the last time.
         """
-        if self._file is None or not (self._kept or force):
+        if self._file is None:
+            if force and (error := self._unsafe or self.error) is not None:
+                raise error
+            return
+        if not (self._kept or force):
             return
         try:
             self._file.sync()
-        except OSError:
+        except OSError as failure:
             # On Linux a second fsync would say that all is well; it is not (PostgreSQL's fsync finding, 2018). So what
             # may be lost is written again, to a new file; but where no sync ever works, a new file would help nobody.
             self._sync_failures += 1
@@ -193,11 +198,16 @@ class Disk:
                 again = b"".join(self._kept) + self._batch
                 self.abandon()
                 self.load(again)
+            else:
+                self._unsafe = failure
             self._forget_kept()
             raise
         self._forget_kept()
         self._sync_failures = 0
         self._synced = time.monotonic()
+        unsafe, self._unsafe = self._unsafe, None
+        if force and unsafe is not None:
+            raise unsafe  # this file is safe, but something before it may not be
 
     def sync_due(self, every: float) -> float | None:
         """In how many seconds the next sync is due; None if there is nothing to sync."""

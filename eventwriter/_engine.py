@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from eventwriter._steps import NotRising
 
 _MOST_REPORTED = 10
+# How soon the flush thread comes back to what a writer that writes through had to leave to it, in seconds.
+_AT_ONCE = 0.002
 
 
 def header(purge_step: int | None = None) -> bytes:
@@ -70,11 +72,12 @@ class Engine:
         self.ring = Ring(self._wake, self._shared)
         durable = options.durability == "machine"
         disk = Disk(logdir, options.filename_suffix, self._first_header, durable, options.max_file_bytes, self._shared)
+        through = options.durability != "async"
         self._stream = Stream(
-            self.ring, self._encoder, disk, self._trouble, self._hidden, options.flush_secs,
+            self.ring, self._encoder, disk, self._trouble, self._hidden, _AT_ONCE if through else options.flush_secs,
             options.sync_secs if durable else None, self._shared,
         )  # fmt: skip
-        if options.durability != "async":
+        if through:
             self.ring.first = self.ring.append = self._stream.write_through
         self._intake = Intake(self.ring, self._stream, self._wake, options.max_pending_bytes)
         _flusher.flusher.add(self._stream)
@@ -218,7 +221,8 @@ class Engine:
         if self._stream.is_in_my_way() or _flusher.flusher.is_this_thread():
             # Called by a signal handler in the middle of a write, or by something that the garbage collector ran on the
             # flush thread, perhaps in the middle of this very stream: that goes on, and the file is given back later.
-            if self._stream.is_in_my_way() or self._stream.drain() is not None or not self._stream.drained:
+            written = not self._stream.is_in_my_way() and self._stream.drain() is None and self._stream.drained
+            if not written:
                 self._wake(True)
                 return False
         end = None if timeout is None else time.monotonic() + timeout

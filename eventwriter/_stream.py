@@ -28,7 +28,7 @@ _ROWS_A_CHUNK = 1024
 # waits for it has woken, and that one then waits for the switch interval, 5 ms.
 _BREATH = 0.0001
 # Bytes gathered for one write(2).
-_BYTES_A_WRITE = 1 << 20
+_BYTES_A_WRITE = 1 << 19
 # A write(2) that takes longer is left to the flush thread, in seconds.
 _SLOW = 0.005
 _LATER = -1.0

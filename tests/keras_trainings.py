@@ -11,20 +11,24 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[1]
+
+
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 class Case(NamedTuple):
     """A training: which model, the callback's arguments, and how `fit` is called."""
 
     model: str
-    arguments: dict[str, Any] = {}
-    fit: dict[str, Any] = {}
-    compile: dict[str, Any] = {}
+    arguments: Mapping[str, Any] = _NONE
+    fit: Mapping[str, Any] = _NONE
+    compile: Mapping[str, Any] = _NONE
     fits: int = 1
     evaluations: int = 0
     policy: str = "float32"
@@ -32,34 +36,38 @@ class Case(NamedTuple):
 
 CASES = {
     "defaults": Case("functional"),
-    "defaults_sequential": Case("sequential"),
-    "defaults_subclassed": Case("subclassed"),
-    "no_validation": Case("sequential", fit={"validation_data": None}),
-    "no_graph": Case("sequential", {"write_graph": False}),
-    "batches": Case("functional", {"update_freq": "batch"}),
-    "batches_subclassed": Case("subclassed", {"update_freq": 1}),
+    "no_graph": Case("sequential", {"write_graph": False}, {"validation_data": None}),
+    "batches": Case("subclassed", {"update_freq": "batch", "histogram_freq": 1}),
     "every_third": Case("sequential", {"update_freq": 3}),
-    "speed": Case("functional", {"update_freq": 2, "write_steps_per_second": True}),
-    "speed_of_epochs": Case("functional", {"write_steps_per_second": True}),
-    "histograms": Case("functional", {"histogram_freq": 1}),
-    "histograms_sequential": Case("sequential", {"histogram_freq": 2}, {"epochs": 4}),
-    "histograms_subclassed": Case("subclassed", {"histogram_freq": 1, "update_freq": "batch"}),
+    "speed": Case("functional", {"update_freq": 2, "write_steps_per_second": True, "histogram_freq": 2}, {"epochs": 3}),
     "images": Case("convolutional", {"histogram_freq": 1, "write_images": True}),
-    "nested": Case("nested", {"histogram_freq": 1}),
+    "nested": Case("nested", {"histogram_freq": 1, "write_steps_per_second": True}),
     "later_epochs": Case("functional", {"update_freq": 4, "histogram_freq": 2}, {"initial_epoch": 3, "epochs": 5}),
     "two_fits": Case("functional", {"update_freq": "batch", "histogram_freq": 1}, fits=2),
     "evaluate": Case("sequential", {"update_freq": "batch"}, fits=0, evaluations=2),
-    "evaluate_after": Case("sequential", {}, fits=1, evaluations=1),
-    "embeddings": Case("subclassed", {"embeddings_freq": 1}),
+    "evaluate_after": Case("sequential", evaluations=1),
+    "words": Case("subclassed", {"embeddings_freq": 1}),
     "mixed": Case("functional", {"update_freq": "batch", "histogram_freq": 1}, policy="mixed_float16"),
-    "executions": Case("sequential", {"update_freq": 2}, compile={"steps_per_execution": 2}),
     "schedule": Case("schedule", {"update_freq": "batch"}),
+    "executions": Case("sequential", {"update_freq": 2}, compile={"steps_per_execution": 2}),
+}
+
+# torch trains one batch at a time; jax takes a second to compile anything.
+CASES_OF = {
+    "tensorflow": list(CASES),
+    "torch": [name for name in CASES if name != "executions"],
+    "jax": ["defaults", "batches", "speed", "two_fits", "evaluate_after", "words", "mixed", "executions"],
 }
 
 
-def train(backend: str, who: str, logdir: str | os.PathLike[str], cases: Iterable[str]) -> None:
-    """Train cases in a process of their own. Raises with what it said if it fails."""
-    run(backend, [__file__, backend, who, os.fspath(logdir), *cases])
+def train(backend: str, who: str, logdir: str | os.PathLike[str], *, scenarios: bool = False) -> None:
+    """Train all cases of a backend in a process of its own. Raises with what it said if it fails.
+
+    Args:
+        scenarios: also what is in `keras_scenarios`.
+    """
+    more = ["scenarios"] if scenarios else []
+    run(backend, [__file__, backend, who, os.fspath(logdir), *CASES_OF[backend], *more])
 
 
 def run(backend: str, command: list[str]) -> str:
@@ -156,7 +164,7 @@ def build(kind: str) -> Any:
     return Subclassed()
 
 
-def callback(who: str, logdir: str, arguments: dict[str, Any]) -> Any:
+def callback(who: str, logdir: str, arguments: Mapping[str, Any]) -> Any:
     if who == "keras":
         from keras.callbacks import TensorBoard
     else:
@@ -171,15 +179,22 @@ def optimizer(kind: str) -> Any:
     return keras.optimizers.SGD(rate)
 
 
+def compilation(backend: str) -> dict[str, Any]:
+    """How a small model is soonest trained: XLA takes TensorFlow longer than it saves, jax cannot do without."""
+    return {"jit_compile": False} if backend == "tensorflow" else {}
+
+
 def run_case(who: str, logdir: Path, case: Case) -> None:
     import keras
 
     keras.config.set_dtype_policy(case.policy)
     model = build(case.model)
-    model.compile(optimizer(case.model), "mse", metrics=["mae"], **case.compile)
+    model.compile(optimizer(case.model), "mse", metrics=["mae"], **compilation(keras.backend.backend()), **case.compile)
     board = callback(who, str(logdir), case.arguments)
     x, y, validation_x, validation_y = data(case.model)
-    fit = {"epochs": 2, "batch_size": 8, "validation_data": (validation_x, validation_y), "shuffle": False} | case.fit
+    fit = {"epochs": 2, "batch_size": 8, "validation_data": (validation_x, validation_y), "shuffle": False} | dict(
+        case.fit
+    )
     for _ in range(case.fits):
         model.fit(x, y, verbose=0, callbacks=[board], **fit)
     for _ in range(case.evaluations):
@@ -191,7 +206,13 @@ def main() -> None:
     backend, who, logdir, *cases = sys.argv[1:]
     os.environ["KERAS_BACKEND"] = backend
     for name in cases:
-        run_case(who, Path(logdir, name), CASES[name])
+        if name in CASES:
+            run_case(who, Path(logdir, name), CASES[name])
+            continue
+        import keras_scenarios
+
+        for scenario in keras_scenarios.SCENARIOS if name == "scenarios" else [name]:
+            keras_scenarios.run(scenario, Path(logdir))
     if who == "ours" and backend != "tensorflow":
         assert "tensorflow" not in sys.modules, "TensorFlow was imported"
 
