@@ -105,7 +105,7 @@ def batch(cls: Any, logdir: str, batches: int) -> dict[str, float]:
 def epoch(cls: Any, logdir: str, epochs: int) -> dict[str, float]:
     import keras
 
-    model = keras.Sequential(  # noqa: E501 -- a table
+    model = keras.Sequential(
         [keras.Input((1000,)), *(keras.layers.Dense(1250) for _ in range(3)), keras.layers.Dense(500)]
     )
     assert 4_900_000 < model.count_params() < 5_300_000
