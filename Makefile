@@ -35,6 +35,7 @@ check: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(RUN) benchmarks/run.py $(ARGS)
+	$(RUN) benchmarks/graph.py
 
 pages: $(VENV)/.test
 	EVENTWRITER_PAGES=1 $(RUN) -m pytest tests/pages $(ARGS)

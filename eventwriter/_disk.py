@@ -113,7 +113,8 @@ class Disk:
             self._keep(self._batch)
         self._batch = b""
         self._sent = self._tries = self._head = 0
-        self.error = None
+        if not (self._durable and self._sync_failures):  # else the next sync says whether all is well
+            self.error = None
         self.direct = self._file
 
     def certain(self) -> None:
@@ -204,6 +205,7 @@ class Disk:
             raise
         self._forget_kept()
         self._sync_failures = 0
+        self.error = None
         self._synced = time.monotonic()
         unsafe, self._unsafe = self._unsafe, None
         if force and unsafe is not None:

@@ -177,14 +177,18 @@ class Stream:
             except OSError as error:
                 return self._after(error)
             self._finish()
-            if self._in_trouble:
-                self._in_trouble = False
-                self._mark_gap()
-                self._on_trouble(None)
+            self._see_recovery()
         self.drained = not self.sync_asked
         again = self._sync()
+        self._see_recovery()
         self.drained = self.drained or not self.sync_asked
         return again
+
+    def _see_recovery(self) -> None:
+        if self._in_trouble and not self.failing:
+            self._in_trouble = False
+            self._mark_gap()
+            self._on_trouble(None)
 
     def _after(self, error: OSError) -> float:
         again, news = self._disk.after(error)

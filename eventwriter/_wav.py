@@ -56,4 +56,5 @@ def _pcm(samples: npt.NDArray[Any]) -> bytes:
     scaled = np.clip(samples, -1, 1).astype(np.float64, order="C", copy=False) * 32767
     np.rint(scaled, out=scaled)
     scaled[np.isnan(scaled)] = 0
-    return scaled.astype("<i2").tobytes()
+    data: bytes = scaled.astype("<i2").tobytes()
+    return data
