@@ -239,7 +239,7 @@ def _adapted(frames: list[UInt8]) -> tuple[UInt8, UInt8]:
         time.sleep(_BREATH)
     coarse = np.flatnonzero(counts)
     colours = np.stack([coarse >> 10, coarse >> 5 & 31, coarse & 31], axis=-1) * 8 + 3.5
-    palette = _cut(colours, counts[coarse])
+    palette = _cut(colours.astype(np.float64), counts[coarse])
     lookup = np.zeros(1 << 15, np.uint8)
     for at in range(0, len(coarse), 64):
         # The square of the distance, but for the colour's own square, which is the same for all.

@@ -195,7 +195,7 @@ class Machine(stateful.RuleBasedStateMachine):
 
 TestMachine = Machine.TestCase
 TestMachine.settings = settings(
-    max_examples=3000 if scripted.EVERYTHING else 60,
+    max_examples=3000 if scripted.EVERYTHING else 40,
     stateful_step_count=25,
     deadline=None,
     print_blob=True,
