@@ -357,6 +357,7 @@ def test_an_event_beyond_the_bound_raises(tmp_path: Path) -> None:
 
 def test_a_writer_that_is_dropped_writes_everything(tmp_path: Path) -> None:
     """No close, no reference left: the events are written all the same, and the descriptor comes back."""
+    gc.collect()  # what earlier tests left
     before = len(os.listdir("/proc/self/fd"))
     w = EventWriter(tmp_path)
     for i in range(100):
@@ -368,7 +369,7 @@ def test_a_writer_that_is_dropped_writes_everything(tmp_path: Path) -> None:
     while len(scalars(path)) != 100:
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    while len(os.listdir("/proc/self/fd")) != before:
+    while len(os.listdir("/proc/self/fd")) > before:
         gc.collect()
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -376,6 +377,7 @@ def test_a_writer_that_is_dropped_writes_everything(tmp_path: Path) -> None:
 
 def test_many_writers_share_one_thread(tmp_path: Path) -> None:
     """A hundred writers cost one thread, and none when closed beyond it; descriptors come back."""
+    gc.collect()
     fds = len(os.listdir("/proc/self/fd"))
     with EventWriter(tmp_path / "first") as w:
         w.scalar("a", 1, 1)
@@ -383,11 +385,11 @@ def test_many_writers_share_one_thread(tmp_path: Path) -> None:
     writers = [EventWriter(tmp_path / str(i)) for i in range(100)]
     for w in writers:
         w.scalar("a", 1, 1)
-    assert len(os.listdir("/proc/self/task")) == tasks
+    assert len(os.listdir("/proc/self/task")) <= tasks
     for w in writers:
         w.close()
         assert [("a", 1, 1.0)] == scalars(w.path)
-    assert len(os.listdir("/proc/self/fd")) == fds
+    assert len(os.listdir("/proc/self/fd")) <= fds
 
 
 @pytest.fixture
