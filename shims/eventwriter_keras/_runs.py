@@ -35,11 +35,13 @@ class Runs:
         self._writers: dict[str, EventWriter] = {}
         self._nowhere = "" if writes else temporary_folder(self)
 
-    def move_to(self, log_dir: str) -> None:
-        """Go on in another folder."""
-        if log_dir != self.log_dir:
-            self.close()
-            self.log_dir = log_dir
+    def move_to(self, log_dir: str) -> bool:
+        """Go on in another folder. False if it is the same."""
+        if log_dir == self.log_dir:
+            return False
+        self.close()
+        self.log_dir = log_dir
+        return True
 
     def folder(self, run: str) -> str:
         """The run's folder."""

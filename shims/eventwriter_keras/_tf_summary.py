@@ -135,7 +135,7 @@ class _File:
                 message = proto.Event.FromString(event)
                 if message.WhichOneof("what") != "file_version":
                     into = into or self._runs.writer(self._run)
-                    into.event(message)
+                    into.event(event)
 
     def _events(self, path: Path) -> Iterator[bytes]:
         """The events that were written since the last time, in memory's order."""

@@ -166,12 +166,12 @@ class TensorBoard(keras.callbacks.Callback):
         super().set_model(model)
         if self._runs is None:
             self._runs = Runs(self.log_dir, writes=is_chief(model))
-        self._runs.move_to(self.log_dir)
+        moved = self._runs.move_to(self.log_dir)
         if self._profiler is None and self.profile_batch != (0, 0):
             self._profiler = Profiler(*self.profile_batch, self._runs)
         if self.embeddings_freq:
             self._embeddings = Embeddings(model, self.embeddings_metadata, self.log_dir)
-        if self.write_graph and self._drawn() is not model:
+        if self.write_graph and (moved or self._drawn() is not model):
             self._drawn = weakref.ref(model)
             self._layers_drawn = self._ops_drawn = False
             if _model_json.is_ready(model):

@@ -18,6 +18,10 @@ from keras_logs import BACKENDS, Logged, Scenario
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
 
+# The longest first.
+PROCESSES = (("tensorflow", "ours"), ("jax", "ours"), ("tensorflow", "keras"), ("torch", "ours"))
+
+
 @pytest.fixture(scope="session")
 def logged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Logged]:
     """Call it with backend and "ours" or "keras" for the folder with the logs of each case and scenario."""
@@ -27,7 +31,7 @@ def logged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Logged]:
 
         def get(backend: str, who: str) -> Path:
             if not running:
-                for name, by in (("tensorflow", "ours"), ("tensorflow", "keras"), ("jax", "ours"), ("torch", "ours")):
+                for name, by in sorted(PROCESSES, key=lambda process: process != (backend, who)):
                     place = folder / name / by
                     place.mkdir(parents=True)
                     scenarios = by == "ours"

@@ -53,7 +53,7 @@ def test_gradients(scenario: Scenario) -> None:
         assert count == len(values)
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "torch"])
+@pytest.mark.parametrize("backend", ["torch"])
 def test_data_that_does_not_fit(scenario: Scenario) -> None:
     """One warning, and the training and everything else goes on."""
     folder = scenario("activations_of_wrong_data")

@@ -43,7 +43,7 @@ def test_metadata(scenario: Scenario) -> None:
     assert "got 10" in warning
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "torch"])
+@pytest.mark.parametrize("backend", ["torch"])
 def test_unknown_layers(scenario: Scenario) -> None:
     """A name in embeddings_metadata that no embedding layer has is a ValueError that says which there are."""
     assert facts(scenario("embeddings_of_unknown_layers"))["error"] == (

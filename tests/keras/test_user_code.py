@@ -7,7 +7,7 @@ import pytest
 from keras_logs import Scenario, facts, rows
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "torch"])
+@pytest.mark.parametrize("backend", ["torch"])
 def test_writer(scenario: Scenario) -> None:
     """`callback.writer(run)` logs into a run beside what the callback logs, and into one of one's own."""
     logged = rows(scenario("writers"))
@@ -16,7 +16,7 @@ def test_writer(scenario: Scenario) -> None:
     assert [0, 1] == [row.step for row in logged["train", "epoch_loss"]]
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "torch"])
+@pytest.mark.parametrize("backend", ["torch"])
 def test_logs_that_are_no_numbers(scenario: Scenario) -> None:
     """What is no number is left out with one warning for each name; beyond float32 is infinity."""
     folder = scenario("odd_logs")
@@ -29,15 +29,17 @@ def test_logs_that_are_no_numbers(scenario: Scenario) -> None:
     assert [0.25, 0.25] == [row.value for row in logged["train", "epoch_tensor"]]
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "torch"])
+@pytest.mark.parametrize("backend", ["torch"])
 def test_copies(scenario: Scenario) -> None:
-    """A callback can be copied and given another log_dir before it is used, and after."""
+    """A callback can be copied and given another log_dir before it is used, and after, and another model."""
     logged = rows(scenario("copies"))
     assert [1, 2, 3, 4, 5] == [row.step for row in logged["copied/train", "batch_loss"]]
-    assert [6, 7, 8, 9, 10] == [row.step for row in logged["moved/train", "batch_loss"]]
+    assert [*range(6, 16)] == [row.step for row in logged["moved/train", "batch_loss"]]
+    assert [1, 2] == [len(logged[f"{run}/train", "graph_def"]) for run in ("copied", "moved")]
+    assert [1, 2] == [len(logged[f"{run}/train", "keras"]) for run in ("copied", "moved")]
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "torch"])
+@pytest.mark.parametrize("backend", ["torch"])
 def test_interrupted_fit(scenario: Scenario) -> None:
     """What was logged before an exception is there, and the next fit goes on after it."""
     logged = rows(scenario("interrupted"))
@@ -53,7 +55,7 @@ def test_tf_summaries_in_layers(scenario: Scenario, how: str) -> None:
     Keras's own callback stays at the step that was traced, and records nothing if that is no multiple.
     """
     logged = rows(scenario("tf_summaries") / how)
-    for run, steps in (("train", [3, 6, 9]), ("validation", [3, 6])):
+    for run, steps in (("train", [5, 10]), ("validation", [5])):
         tags = {tag: [row.step for row in series] for (at, tag), series in logged.items() if at == run}
         (tag,) = (tag for tag in tags if tag.endswith(("told_1/mean", "told/mean")))
         assert steps == tags[tag]
