@@ -7,8 +7,10 @@ import gc
 import logging
 import os
 import shutil
+import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +65,9 @@ class Machine(stateful.RuleBasedStateMachine):
         if name != self.name_now:
             self.name_now = name
             assert name not in self.names
-            assert not self.names or name > self.names[-1]
+            # Files into which no byte ever went are taken away, and then nothing needs to sort after them.
+            there = [n for n in self.names if (self.logdir / n).exists()]
+            assert not there or name > there[-1]
             self.names.append(name)
 
     @stateful.rule(count=st.integers(1, 30))
@@ -182,20 +186,24 @@ class Machine(stateful.RuleBasedStateMachine):
 
     def teardown(self) -> None:
         try:
-            if self.descriptors:
+            if sys.exc_info()[1] is None and self.descriptors:
                 self._heal()
                 self._settle()
                 assert self.w.close(scripted.WATCHDOG)
                 self._check_closed()
                 self._check_read(self.accepted)
         finally:
+            # Hypothesis runs a failure again and, threads being threads, may not see it twice; this is what it was.
+            if isinstance(sys.exc_info()[1], Exception):
+                traceback.print_exc(file=sys.stdout)
+            self.w.close(0)
             self.patch.undo()
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
 TestMachine = Machine.TestCase
 TestMachine.settings = settings(
-    max_examples=3000 if scripted.EVERYTHING else 40,
+    max_examples=1000 if scripted.EVERYTHING else 40,
     stateful_step_count=25,
     deadline=None,
     print_blob=True,
