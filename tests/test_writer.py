@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import descriptors
 import numpy as np
 import pytest
 import readers
@@ -358,7 +359,7 @@ def test_an_event_beyond_the_bound_raises(tmp_path: Path) -> None:
 def test_a_writer_that_is_dropped_writes_everything(tmp_path: Path) -> None:
     """No close, no reference left: the events are written all the same, and the descriptor comes back."""
     gc.collect()  # what earlier tests left
-    before = len(os.listdir("/proc/self/fd"))
+    before = descriptors.ours(tmp_path)
     w = EventWriter(tmp_path)
     for i in range(100):
         w.scalar("a", i, i)
@@ -369,16 +370,16 @@ def test_a_writer_that_is_dropped_writes_everything(tmp_path: Path) -> None:
     while len(scalars(path)) != 100:
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    while len(os.listdir("/proc/self/fd")) > before:
+    while left := descriptors.ours(tmp_path) - before:
         gc.collect()
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, left
         time.sleep(0.05)
 
 
 def test_many_writers_share_one_thread(tmp_path: Path) -> None:
     """A hundred writers cost one thread, and none when closed beyond it; descriptors come back."""
     gc.collect()
-    fds = len(os.listdir("/proc/self/fd"))
+    before = descriptors.ours(tmp_path)
     with EventWriter(tmp_path / "first") as w:
         w.scalar("a", 1, 1)
     tasks = len(os.listdir("/proc/self/task"))
@@ -389,7 +390,7 @@ def test_many_writers_share_one_thread(tmp_path: Path) -> None:
     for w in writers:
         w.close()
         assert [("a", 1, 1.0)] == scalars(w.path)
-    assert len(os.listdir("/proc/self/fd")) <= fds
+    assert not descriptors.ours(tmp_path) - before
 
 
 @pytest.fixture
