@@ -299,5 +299,7 @@ class Disk:
                 self.abandon()
         news = self.error is None
         self._retry = SHORTEST_RETRY if news else min(_LONGEST_RETRY, self._retry * 2)
+        # Kept, and perhaps raised again: a traceback would keep the frames, and what is in them, of every time.
+        error.__traceback__ = error.__context__ = None
         self.error = error
         return self._retry, news

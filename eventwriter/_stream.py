@@ -327,6 +327,7 @@ class Stream:
             lost = self.ring.events() + self._batch_events
             self._dropped += lost + self.ring.dropped
             self._batch_events = 0
+            self.sync_asked = False  # nobody waits for it any more, and the flush thread need not come again
             self._disk.load(b"")
             self.ring.clear()
             self._disk.abandon()

@@ -16,7 +16,7 @@ PACKAGE = ROOT / "eventwriter"
 LAYERS = [
     {"_version", "_log", "_stats", "errors", "_shm", "_os", "_crc32c", "_ring", "_wire", "_checks", "_proto"},
     {"_record", "_array", "proto", "_steps"},
-    {"_pending"},
+    {"_pending", "_matrix"},
     {"_scalars", "_intake", "_file", "_options", "_messages", "_png", "_wav", "_gif", "_flusher"},
     {"summary", "_disk", "_recover", "_batch"},
     {"_stream", "_decode", "_shared"},

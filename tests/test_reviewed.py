@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import gc
 import logging
 import os
 import signal
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -206,6 +208,35 @@ def test_a_disk_that_cannot_sync_does_not_fill_with_files(
     assert set(range(100)) == {s for _, s in scalars(tmp_path)}
     assert len(os.listdir(tmp_path)) <= 5
     assert len(scalars(tmp_path)) <= 300
+
+
+@pytest.mark.parametrize("durability", ["async", "machine"])
+def test_a_closed_writer_is_forgotten_whatever_the_disk_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, durability: str
+) -> None:
+    """The flush thread does not try for ever, and keeps nothing of what it tried: not this writer, not another."""
+
+    def fdatasync(fd: int) -> None:
+        raise OSError(errno.EIO, "never")
+
+    monkeypatch.setattr(_os, "fdatasync", fdatasync)
+    w = EventWriter(tmp_path / "a", durability=durability, sync_secs=0.02)  # type: ignore[arg-type]
+    for i in range(10):
+        w.scalar("a", i, i)
+        assert not w.sync()
+        error = w.stats().last_error
+        assert error is None or error.__traceback__ is None
+    other = EventWriter(tmp_path / "b")
+    other.scalar("a", 1, 1)
+    other.flush()
+    streams = [weakref.ref(w._engine._stream), weakref.ref(other._engine._stream)]
+    w.close(timeout=1)
+    del w, other, error
+    deadline = time.monotonic() + 60
+    while any(stream() is not None for stream in streams):
+        gc.collect()
+        assert time.monotonic() < deadline, gc.get_referrers(*[s() for s in streams])
+        time.sleep(0.05)
 
 
 def test_machine_syncs_at_exit(tmp_path: Path) -> None:

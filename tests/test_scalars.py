@@ -108,6 +108,24 @@ def test_tags_learned_between_batches() -> None:
         assert want == encoder.encode(rows)[0]
 
 
+def test_padding_before_any_tag_is_known() -> None:
+    """Nothing, as anywhere."""
+    assert (b"", 0) == ScalarEncoder().encode(40 * ROW.pack(0, 0, 0, PAD, 0))
+
+
+def test_tags_of_every_length_in_turn() -> None:
+    """More layouts than are kept, back and forth."""
+    encoder = ScalarEncoder()
+    names = ["x" * (1 + 5 * i) for i in range(50)]
+    ids = [encoder.add_tag(name) for name in names]
+    for turn in range(3):
+        for k in range(50):
+            events = [(1.7e9 + i, turn * 100 + i, (k - i % 2) % 50, 0.5) for i in range(40)]
+            rows = b"".join(ROW.pack(wall, step, value, ids[j], 0) for wall, step, j, value in events)
+            want = b"".join(by_protobuf(wall, step, [(names[j], value)]) for wall, step, j, value in events)
+            assert want == encoder.encode(rows)[0]
+
+
 def test_the_events_a_file_begins_with() -> None:
     """file_version with its source metadata, and a session log."""
     event = Event(wall_time=1.5, file_version="brain.Event:2")
