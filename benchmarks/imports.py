@@ -22,6 +22,7 @@ the resident set beyond a bare interpreter's, shared libraries included, after o
 of what a long run comes to."""
 
 _JUST_TORCH = Peer("import torch, alone", {"scalar": "pass"}, "import torch")
+_JUST_US = Peer("import eventwriter, alone", {"scalar": "pass"}, "import eventwriter")  # loads what is asked of it
 
 _PROGRAM = """
 {hide}
@@ -76,7 +77,7 @@ def measure(*, quick: bool = False) -> tuple[list[Sample], dict[str, str]]:
     """All samples, each beyond a bare interpreter's; three quarters of a minute, with `quick` a third of it."""
     samples: list[Sample] = []
     missing: dict[str, str] = {}
-    timed = (*peers(quick), _JUST_TORCH)
+    timed = (_JUST_US, *peers(quick), _JUST_TORCH)
     for index in range(1 if quick else 3):
         bare = min((_try(FLOOR) for _ in range(3)), key=lambda figures: figures["ms"])
         samples.append(Sample(FLOOR.name, "import", index, bare))
@@ -109,7 +110,7 @@ def tables(samples: list[Sample]) -> str:
     return render(
         f"Import, and memory after the first scalar: beyond a bare interpreter's {bare['ms']} ms, {bare['memory']} MB",
         ["", "best ms", "median ms", "median to torch", "MB"],
-        [row(peer) for peer in (*PEERS, _JUST_TORCH) if medians.get(peer, "import", "ms") is not None],
+        [row(peer) for peer in (_JUST_US, *PEERS, _JUST_TORCH) if medians.get(peer, "import", "ms") is not None],
     )
 
 

@@ -6,6 +6,8 @@ measured. A peer is imported only by `open_writer`, in the process of one sample
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 
@@ -20,6 +22,7 @@ class Peer(NamedTuple):
     imports: str = ""  # what a user of it imports
     calls: int = 200_000  # scalars in the measurement of CPU time: about a second's worth
     hide_tensorflow: bool = False
+    options: Mapping[str, Any] = MappingProxyType({})  # of its constructor
 
 
 _TORCH = {
@@ -42,6 +45,7 @@ OURS = Peer(
     | {"scalar": "writer.scalar(tag, value, step)"},
     "from eventwriter import EventWriter",
 )
+PROCESS = OURS._replace(name='eventwriter, durability="process"', options={"durability": "process"})
 OUR_TORCH = Peer("eventwriter_torch", _TORCH, "from eventwriter_torch import SummaryWriter")
 TORCH = Peer("torch, TF importable", _TORCH, "from torch.utils.tensorboard import SummaryWriter", 20_000)
 TORCH_ALONE = TORCH._replace(name="torch, TF hidden", hide_tensorflow=True)
@@ -64,7 +68,7 @@ HIDE_TENSORFLOW = "import sys; sys.modules['tensorflow'] = None"
 
 BASELINES = (NOTHING, FLOOR)
 PEERS = (OURS, OUR_TORCH, TORCH, TORCH_ALONE, TENSORBOARDX, TF_SUMMARY)
-BY_NAME = {peer.name: peer for peer in (*BASELINES, *PEERS)}
+BY_NAME = {peer.name: peer for peer in (*BASELINES, PROCESS, *PEERS)}
 
 
 def peers(quick: bool) -> tuple[Peer, ...]:
@@ -100,7 +104,7 @@ def open_writer(peer: Peer, logdir: str) -> Writer:
     names: dict[str, Any] = {}
     exec(peer.imports, names)
     (constructor,) = (value for name, value in names.items() if name != "__builtins__")
-    writer = constructor(logdir)
+    writer = constructor(logdir, **peer.options)
     return Writer({"writer": writer}, writer.flush, writer.close)
 
 

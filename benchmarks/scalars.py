@@ -17,7 +17,20 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from peers import FLOOR, NOTHING, OUR_TORCH, OURS, PEERS, TENSORBOARDX, TF_SUMMARY, TORCH, TORCH_ALONE, Peer, define
+from peers import (
+    FLOOR,
+    NOTHING,
+    OUR_TORCH,
+    OURS,
+    PEERS,
+    PROCESS,
+    TENSORBOARDX,
+    TF_SUMMARY,
+    TORCH,
+    TORCH_ALONE,
+    Peer,
+    define,
+)
 from peers import open_writer as open_peer
 from sample import Medians, Sample, rounds
 from table import number, render, times
@@ -30,7 +43,8 @@ Scalars: one process, one writer, one thread that logs, a local disk. Calls are 
 cost (40 to 80 ns a pair) taken off, so a difference of some ns means nothing; the maximum is whatever the machine did
 once. Work of 1 ms is a fast step: the longer the step, the less any of this matters. With 10 scalars per ms a flush
 thread gets large batches; at ten scalars a second each costs it more, and nobody would notice. The CPU of a filesystem
-that flushes later is the kernel's and is not counted. The floor keeps its tuples in memory and writes nothing."""
+that flushes later is the kernel's and is not counted. With durability "process" the call itself writes the record. The
+floor keeps its tuples in memory and writes nothing."""
 
 _WARM = 200  # calls before timing, with a flush: late imports and the thread's start are not a scalar's cost
 _VALUES = [0.5 + (index * 37 % 1024) / 1024 for index in range(1024)]
@@ -221,12 +235,12 @@ def measure(*, quick: bool = False) -> tuple[list[Sample], dict[str, str]]:
     }
     latency = {name: scenarios[name] for name in ("tight", "work")}
     groups = [scenarios] if quick else [latency, {"cpu": scenarios["cpu"]}]
-    return rounds("scalars", (NOTHING, FLOOR, *PEERS), groups, 1 if quick else 3)
+    return rounds("scalars", (NOTHING, FLOOR, PROCESS, *PEERS), groups, 1 if quick else 3)
 
 
 def tables(samples: list[Sample]) -> str:
     medians = Medians(samples)
-    shown = [peer for peer in (FLOOR, OURS, OUR_TORCH, TORCH, TORCH_ALONE, TENSORBOARDX, TF_SUMMARY)
+    shown = [peer for peer in (FLOOR, OURS, PROCESS, OUR_TORCH, TORCH, TORCH_ALONE, TENSORBOARDX, TF_SUMMARY)
              if medians.get(peer, "tight", "p50") is not None]  # fmt: skip
 
     def cost(scenario: str, figure: str, peer: Peer) -> tuple[str, str]:

@@ -117,13 +117,16 @@ class Engine:
     def put(self, item: Item, what: str) -> None:
         """Add an event that is larger than a row. Raises ValueError if it is too large, else as `add`."""
         self.raise_if_unusable()
-        bound = self._intake.bound
-        if item.nbytes > bound:
-            raise ValueError(f"{what}: want at most {bound} bytes (max_pending_bytes), got {item.nbytes}")
+        self.check_size(item.nbytes, what)
         try:
             self._intake.add_item(item)
         except RingClosed:
             raise ClosedError(self.path) from None
+
+    def check_size(self, nbytes: int, what: str) -> None:
+        """Raise ValueError for something that could never wait here."""
+        if nbytes > self._intake.bound:
+            raise ValueError(f"{what}: want at most {self._intake.bound} bytes (max_pending_bytes), got {nbytes}")
 
     def raise_if_unusable(self) -> None:
         if self._closed:

@@ -49,7 +49,7 @@ class Kinds(ABC):
     def _log_files(self, files: FilesOfAnEvent, what: str) -> None: ...
 
     @abstractmethod
-    def _check(self, kind: str, tag: object) -> None: ...
+    def _check(self, kind: str, tag: object, data: object = None) -> None: ...
 
     def _value(self, kind: str, tag: str, value: Deferred, step: Step, wall_time: float | None) -> None:
         value.what = f"{kind} {tag!r}"
@@ -77,7 +77,7 @@ class Kinds(ABC):
         """
         from eventwriter.summary.histogram import histogram
 
-        self._check("histogram", tag)
+        self._check("histogram", tag, data)
         value = histogram(tag, data, buckets=buckets, description=description, display_name=display_name)
         self._value("histogram", tag, value, step, wall_time)
 
@@ -185,7 +185,7 @@ class Kinds(ABC):
         """Log an array bit for bit, of any dtype. Of these TensorBoard shows single numbers only."""
         from eventwriter.summary.tensor import tensor
 
-        self._check("tensor", tag)
+        self._check("tensor", tag, data)
         value = tensor(tag, data, description=description, display_name=display_name)
         self._value("tensor", tag, value, step, wall_time)
 

@@ -36,7 +36,7 @@ class MediaKinds(Kinds):
         """
         from eventwriter.summary.image import image
 
-        self._check("image", tag)
+        self._check("image", tag, data)
         value = image(tag, data, dataformats=dataformats, description=description, display_name=display_name)
         self._value("image", tag, value, step, wall_time)
 
@@ -91,7 +91,7 @@ class MediaKinds(Kinds):
         """
         from eventwriter.summary.image import image_with_boxes
 
-        self._check("image_with_boxes", tag)
+        self._check("image_with_boxes", tag, data)
         value = image_with_boxes(
             tag, data, boxes, labels=labels, dataformats=dataformats, description=description,
             display_name=display_name,
@@ -119,7 +119,7 @@ class MediaKinds(Kinds):
         """
         from eventwriter.summary.video import video
 
-        self._check("video", tag)
+        self._check("video", tag, data)
         value = video(tag, data, fps=fps, dataformats=dataformats, description=description, display_name=display_name)
         self._value("video", tag, value, step, wall_time)
 
@@ -166,7 +166,7 @@ class MediaKinds(Kinds):
         """
         from eventwriter.summary.audio import audio
 
-        self._check("audio", tag)
+        self._check("audio", tag, data)
         value = audio(
             tag, data, sample_rate=sample_rate, max_outputs=max_outputs, description=description,
             display_name=display_name,

@@ -191,9 +191,12 @@ class EventWriter(MediaKinds):
 
     # ---- what the kinds ask for
 
-    def _check(self, kind: str, tag: object) -> None:
+    def _check(self, kind: str, tag: object, data: object = None) -> None:
         self._engine.raise_if_unusable()
         _checks.tag(kind, tag)
+        nbytes = getattr(data, "nbytes", 0)
+        if nbytes.__class__ is int:  # before it is copied
+            self._engine.check_size(nbytes, f"{kind} {tag!r}")
 
     def _log_graph(self, graph: bytes, run_metadata: tuple[str, bytes] | None, step: Any) -> None:
         head = _wire.event_head(_now(), _checks.step("graph", None, step))

@@ -131,6 +131,17 @@ def test_what_is_larger_than_the_bound_raises(kind: str, tmp_path: Path) -> None
     assert ["a"] == tags(tmp_path)
 
 
+@pytest.mark.parametrize("kind", ["histogram", "tensor", "image", "video", "audio"])
+def test_what_is_larger_than_the_bound_is_not_copied(kind: str, tmp_path: Path) -> None:
+    """It is refused by its size alone: a copy of this one would be 4 TiB."""
+    huge = np.broadcast_to(np.float32(0), (1 << 20, 1 << 18, 4))
+    with EventWriter(tmp_path) as w:
+        with pytest.raises(ValueError, match=rf"{kind} 'bad': want at most {64 << 20} bytes.*got {1 << 42}"):
+            getattr(w, kind)("bad", huge, 0)
+        w.scalar("a", 1, 0)
+    assert ["a"] == tags(tmp_path)
+
+
 class _Torn(RuntimeError):
     pass
 
