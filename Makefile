@@ -8,6 +8,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 PROTO_VENV ?= .venv-proto
+# Test processes side by side. Each may load TensorFlow, torch and jax: 1.5 GB.
+JOBS ?= 2
 RUN := $(VENV)/bin/python
 # Kept out of tracebacks and logs of a run: what a pip of another version would say.
 PIP := $(RUN) -m pip install --quiet --disable-pip-version-check
@@ -25,7 +27,7 @@ demo-keras: $(VENV)/.test
 	$(RUN) examples/keras_digits.py
 
 test: $(VENV)/.test $(PROTO_VENV)/.proto
-	$(RUN) -m pytest $(ARGS)
+	$(RUN) -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
 check: $(VENV)/.test
 	$(RUN) -m ruff check .

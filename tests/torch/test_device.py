@@ -161,7 +161,7 @@ def test_add_scalars_does_not_wait_either(tmp_path: Path, device: Device) -> Non
         torch.tensor(3.0),
         torch.randn(20, 20).t(),
     ],
-    ids=lambda t: f"{t.dtype}-{tuple(t.shape)}-{t.flatten()[0]}",
+    ids=["float32", "float64", "bfloat16", "float16", "ints", "bools", "some finite", "NaN", "large", "0-d", "2-d"],
 )
 def test_a_histogram_counted_there_is_the_one_counted_here(data: torch.Tensor, device: Device) -> None:
     """Edges, counts, least and greatest are the core's, bit for bit; so is the number of what is not finite."""

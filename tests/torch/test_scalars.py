@@ -58,14 +58,14 @@ def test_add_scalar_takes_bools_and_odd_numbers(tmp_path: Path) -> None:
     assert [-np.inf, np.inf] == got[3:]
 
 
-@pytest.mark.parametrize("value", [torch.rand(2), np.zeros((1, 3)), np.zeros(0), [1, 2]], ids=str)
+@pytest.mark.parametrize("value", [torch.zeros(2), np.zeros((1, 3)), np.zeros(0), [1, 2]], ids=str)
 def test_more_than_one_number_is_an_assertion_error(tmp_path: Path, value: Any) -> None:
     """As in torch, and with the tag and the shape."""
     with SummaryWriter(tmp_path) as w, pytest.raises(AssertionError, match=r"scalar 'a': want one number"):
         w.add_scalar("a", value, 1)
 
 
-@pytest.mark.parametrize("value", [None, "x", {}, object(), 1j, torch.tensor(1j)], ids=str)
+@pytest.mark.parametrize("value", [None, "x", {}, object, 1j, torch.tensor(1j)], ids=str)
 def test_what_is_no_number_raises_in_the_call(tmp_path: Path, value: Any) -> None:
     """TypeError or ValueError, and the writer goes on."""
     with SummaryWriter(tmp_path) as w:
