@@ -28,8 +28,6 @@ ROW_DTYPE = np.dtype([("wall", "<u8"), ("step", "<u8"), ("value", "<f8"), ("id",
 # A summary that is longer goes one at a time: the matrix is as wide as its widest row.
 WIDEST_SUMMARY = 300
 _WIDEST_STEP = 10
-# More records of several tags would not stay in the nearest cache (measured).
-_MOST_MIXED = 1024
 # Layouts that a run of chunks uses in turn; more than these begin afresh.
 _MOST_LAYOUTS = 32
 
@@ -155,8 +153,6 @@ class Matrix:
         """The records of rows that are an event each, of known tags, whose wall times have an equal upper half."""
         n, ids = len(rows), rows["id"]
         one_tag = int(least(ids)) == most(ids)
-        if n > _MOST_MIXED and not one_tag:
-            return b"".join([self.encode(rows[i : i + _MOST_MIXED]) for i in range(0, n, _MOST_MIXED)])
         step = rows["step"]
         # A step is a varint: its width in bytes is 0 for a step of 0, which is left out.
         shortest, widest = _width(int(least(step))), _width(int(most(step)))
