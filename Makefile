@@ -73,6 +73,7 @@ $(VENV)/.demo: pyproject.toml $(VENV)/.torch
 
 $(VENV)/.test: pyproject.toml $(VENV)/.torch
 	$(PIP) --editable . --group test
+	$(PIP) --no-deps --group ultralytics
 	@touch $@ $(VENV)/.demo
 
 # grpcio-tools pins an old protobuf, so it has an environment of its own.

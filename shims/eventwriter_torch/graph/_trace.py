@@ -7,8 +7,8 @@ themselves (`_given`, `_live`).
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Literal
 
 import torch
 
@@ -18,6 +18,12 @@ from eventwriter_torch.graph._result import Built, Way
 logger = logging.getLogger("eventwriter")
 
 _LONGEST_REASON = 300
+_KINDS = {
+    "torch.jit.trace": "trace",
+    "torch.jit.trace(strict=False)": "trace",
+    "torch.export": "export",
+    "running it": "modules",
+}
 
 
 def build(
@@ -54,18 +60,49 @@ def build(
         one warning of the logger `eventwriter` says why each did not.
     """
     try:
+        return make(model, input_to_model, verbose, use_strict_trace, kwargs=kwargs, measure=measure)
+    except Exception as error:  # a graph is never worth a training run
+        logger.warning("add_graph: no graph could be made of the model; %s", error)
+        return None
+
+
+def make(
+    model: Any,
+    input_to_model: Any = None,
+    verbose: bool = False,
+    use_strict_trace: bool = True,
+    *,
+    kwargs: Mapping[str, Any] | None = None,
+    measure: bool = False,
+    ways: Collection[Literal["trace", "export", "modules"]] = ("trace", "export", "modules"),
+) -> Built:
+    """As `build`, for who has ways of their own besides.
+
+    Args:
+        ways: for a model that is not given traced or exported, which of these are tried.
+
+    Raises:
+        NoGraph: with the reason of each way that failed.
+    """
+    try:
         model = _unwrapped(model)
         if isinstance(model, torch.jit.ScriptModule | torch.jit.ScriptFunction):
             return _first(_given.scripted(model, input_to_model, kwargs, verbose, measure))
         if isinstance(model, torch.export.ExportedProgram):
             return _first([_given.exported(model, input_to_model, kwargs, verbose, measure)])
-        return _first(_live.ways(model, input_to_model, kwargs, verbose, use_strict_trace, measure))
-    except Exception as error:  # a graph is never worth a training run
-        _warn([("", error)])
-        return None
+        live = _live.ways(model, input_to_model, kwargs, verbose, use_strict_trace, measure)
+        return _first((name, way) for name, way in live if _KINDS[name] in ways)
+    except NoGraph:
+        raise
+    except Exception as error:
+        raise NoGraph(_reason(error)) from error
 
 
-def _first(ways: Iterable[Way]) -> Built | None:
+class NoGraph(Exception):  # noqa: N818 -- what it says of the model, not of a call
+    """No way to a model's graph worked; the message says why each did not."""
+
+
+def _first(ways: Iterable[Way]) -> Built:
     failed: list[tuple[str, Exception]] = []
     for name, way in ways:
         try:
@@ -73,18 +110,15 @@ def _first(ways: Iterable[Way]) -> Built | None:
         except Exception as error:  # the next way may work
             logger.debug("add_graph: %s failed", name, exc_info=True)
             failed.append((name, error))
-    _warn(failed)
-    return None
-
-
-def _warn(failed: Sequence[tuple[str, Exception]]) -> None:
     reasons: dict[str, list[str]] = {}  # the ways by reason: several often fail for the same one
-    for name, error in failed:
-        text = " ".join(f"{type(error).__name__}: {error}".split())
-        text = text if len(text) <= _LONGEST_REASON else text[: _LONGEST_REASON - 3] + "..."
-        reasons.setdefault(text, []).append(name)
-    said = [f"{' and '.join(names)}: {text}" if all(names) else text for text, names in reasons.items()]
-    logger.warning("add_graph: no graph could be made of the model; %s", "; ".join(said))
+    for name, why in failed:
+        reasons.setdefault(_reason(why), []).append(name)
+    raise NoGraph("; ".join(f"{' and '.join(names)}: {text}" for text, names in reasons.items()))
+
+
+def _reason(error: Exception) -> str:
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return text if len(text) <= _LONGEST_REASON else text[: _LONGEST_REASON - 3] + "..."
 
 
 def _unwrapped(model: Any) -> Any:
