@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from eventwriter import EventWriter, proto
-from eventwriter.summary._deferred import Deferred
+from eventwriter.summary import Deferred
 from eventwriter_keras import _tensors
 
 _log = logging.getLogger("eventwriter")

@@ -15,8 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eventwriter import EventWriter
-from eventwriter.summary import image
-from eventwriter.summary._deferred import Deferred
+from eventwriter.summary import Deferred, image
 from eventwriter_keras import _tensors
 
 _log = logging.getLogger("eventwriter")
