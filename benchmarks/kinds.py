@@ -1,9 +1,8 @@
 """Histograms, images and text: the caller's cost beside a copy, the CPU of all threads, and the size on disk.
 
-Every histogram and image is followed by a flush and by work on 32 MB, as a training step would do, so that the caller's
-time is that of a call on an idle writer with cold caches, the floor's too; texts are logged one after the other, as
-scalars are. CPU and bytes are all there when `close()` returns. Inputs are made once, by the process that measures, and
-loaded by the samples.
+The caller's time is that of a call on an idle writer with cold caches, the floor's too: each is followed by a flush and
+by work on 32 MB, as a training step would do. CPU is that of items logged one after the other, of all threads, closing
+included. Inputs are made once, by the process that measures, and loaded by the samples.
 """
 
 from __future__ import annotations
@@ -23,27 +22,27 @@ if TYPE_CHECKING:
     import numpy as np
 
 CAVEATS = """\
-Kinds: numpy input; a tensor on a GPU costs everybody a transfer first. Every call but a text's finds an idle writer;
-one that is called faster than it can encode makes its caller wait. tf.summary's histogram has 30 buckets, torch's and
+Kinds: numpy input; a tensor on a GPU costs everybody a transfer first. A timed call finds an idle writer; one that
+is called faster than it can encode makes its caller wait. tf.summary's histogram has 30 buckets, torch's and
 tensorboardX's hundreds; images are PNG for all, with the peers' own settings. The photo is one photo."""
 
 
 class Kind(NamedTuple):
-    """What is logged: `title`, the kind of the peers' statements, how many items, and whether each is flushed."""
+    """What is logged: `title`, the kind of the peers' statements, how many calls are timed, how many items' CPU."""
 
     title: str
     statement: str
+    calls: int
     items: int
-    flushed: bool = True
 
 
 KINDS = {
-    "histogram_1m": Kind("Histogram of 1,000,000 float32", "histogram", 24),
-    "histogram_10k": Kind("Histogram of 10,000 float32", "histogram", 300),
-    "image_noise": Kind("Image 512 × 512 × 3 uint8, noise", "image", 16),
-    "image_photo": Kind("Image 512 × 512 × 3 uint8, a photo", "image", 16),
-    "image_flat": Kind("Image 512 × 512 × 3 uint8, flat", "image", 24),
-    "text": Kind("Text, 600 characters of markdown", "text", 5000, flushed=False),
+    "histogram_1m": Kind("Histogram of 1,000,000 float32", "histogram", 20, 24),
+    "histogram_10k": Kind("Histogram of 10,000 float32", "histogram", 60, 500),
+    "image_noise": Kind("Image 512 × 512 × 3 uint8, noise", "image", 20, 20),
+    "image_photo": Kind("Image 512 × 512 × 3 uint8, a photo", "image", 20, 20),
+    "image_flat": Kind("Image 512 × 512 × 3 uint8, flat", "image", 20, 40),
+    "text": Kind("Text, 600 characters of markdown", "text", 60, 5000),
 }
 _VARIANTS = 4  # different inputs in turn, so that no cache knows the next one
 _TEXT = "**step {0}** the model said: `{0} of ten`\n\n" + "* a line of a sample, with *emphasis* and a number\n" * 11
@@ -103,26 +102,23 @@ def _nothing() -> None:
 
 
 class _Step:
-    """Flushes, and works on more memory than caches hold; `cpu` is what that work took, in ns."""
+    """Flushes, and works on more memory than caches hold."""
 
     def __init__(self, flush: Callable[[], object]) -> None:
         import numpy as np
 
         self._flush = flush
         self._memory = np.zeros(32 << 20, np.uint8)
-        self.cpu = 0
 
     def __call__(self) -> None:
         self._flush()
-        begin = time.thread_time_ns()
         self._memory += 1
-        self.cpu += time.thread_time_ns() - begin
 
 
 def each(peer: Peer, logdir: str, folder: str, seconds: float) -> dict[str, float]:
     """Figures of every kind, `NAME call` (ns, median), `NAME cpu` (ns per item) and `NAME bytes` (per item).
 
-    Up to the kind's number of items or `seconds`, but at least three.
+    Up to the kind's numbers or `seconds`, but at least three.
     """
     figures: dict[str, float] = {}
     for name, kind in KINDS.items():
@@ -134,16 +130,16 @@ def each(peer: Peer, logdir: str, folder: str, seconds: float) -> dict[str, floa
         if not hasattr(writer.names[owner], method):  # a writer without this kind
             continue
         loop(data, "sample", 0, 2, 0, writer.flush, time.perf_counter_ns)
-        step = _Step(writer.flush)
+        spent = loop(data, "sample", 2, kind.calls, seconds, _Step(writer.flush), time.perf_counter_ns)
         begin = time.process_time_ns()
-        spent = loop(data, "sample", 2, kind.items, seconds, step if kind.flushed else _nothing, time.perf_counter_ns)
+        count = len(loop(data, "sample", kind.calls + 2, kind.items, seconds, _nothing, time.perf_counter_ns))
         writer.close()
-        used = time.process_time_ns() - begin - step.cpu
+        used = time.process_time_ns() - begin
         figures[f"{name} call"] = sorted(spent)[len(spent) // 2]
-        figures[f"{name} cpu"] = used / len(spent)
+        figures[f"{name} cpu"] = used / count
         size = sum(path.stat().st_size for path in target.rglob("*tfevents*"))
         if size:
-            figures[f"{name} bytes"] = size / (len(spent) + 2)
+            figures[f"{name} bytes"] = size / (2 + len(spent) + count)
     return figures
 
 

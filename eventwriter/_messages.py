@@ -17,7 +17,6 @@ from google.protobuf.message import DecodeError
 
 from eventwriter import _wire
 from eventwriter._proto.event_pb2 import Event
-from eventwriter._proto.summary_pb2 import Summary
 
 if TYPE_CHECKING:
     from eventwriter._proto.summary_pb2 import Summary as SummaryMessage
@@ -27,7 +26,8 @@ _F64 = struct.Struct("<d")
 
 def summary_of(values: Sequence[SummaryMessage.Value]) -> bytes:
     """The content of an Event that holds these values."""
-    return _wire.summary_field(Summary(value=values).SerializeToString())
+    # One by one: protobuf would copy them into a Summary first.
+    return _wire.summary_field(b"".join([_wire.delimited(b"\x0a", value.SerializeToString()) for value in values]))
 
 
 def event_payload(message: Any, step: int | None, wall_time: float | None, now: float) -> bytes:

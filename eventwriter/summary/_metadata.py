@@ -5,7 +5,11 @@ Knows: `SummaryMetadata`. Must not know: any plugin's name or content.
 
 from __future__ import annotations
 
+import functools
+
 from eventwriter._proto.summary_pb2 import DataClass, SummaryMetadata
+
+_SHORT = 64  # content that tags share, mostly
 
 
 def check_texts(what: str, description: str | None, display_name: str | None) -> None:
@@ -18,10 +22,23 @@ def check_texts(what: str, description: str | None, display_name: str | None) ->
 def metadata(
     plugin: str, content: bytes, data_class: DataClass, description: str | None, display_name: str | None
 ) -> SummaryMetadata:
-    """Metadata as a `Summary.Value` carries it; the first of a tag counts for all its later values."""
+    """Metadata as a `Summary.Value` carries it; the first of a tag counts for all its later values.
+
+    Equal arguments give the same message: put it into a value, which copies it, and do not change it.
+    """
+    make = _known if len(content) < _SHORT else _new
+    return make(plugin, content, data_class, description, display_name)
+
+
+def _new(
+    plugin: str, content: bytes, data_class: DataClass, description: str | None, display_name: str | None
+) -> SummaryMetadata:
     return SummaryMetadata(
         plugin_data=SummaryMetadata.PluginData(plugin_name=plugin, content=content),
         data_class=data_class,
         summary_description=description,
         display_name=display_name,
     )
+
+
+_known = functools.lru_cache(maxsize=256)(_new)
