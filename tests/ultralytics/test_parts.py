@@ -49,19 +49,19 @@ def test_hooks_without_a_run_do_nothing() -> None:
 
 
 def test_metrics_of_each_class() -> None:
-    """By name, of the classes that a validation met, and of boxes and masks."""
+    """By name, of the classes that a validation met, of boxes and masks; without parentheses: see `_per_class`."""
     import numpy as np
     from ultralytics.utils.metrics import SegmentMetrics
 
-    metrics = SegmentMetrics(names={0: "cat", 5: "dog"})
+    metrics = SegmentMetrics(names={0: "cat (old)", 5: "dog"})
     for part, first in ((metrics.box, 0.1), (metrics.seg, 0.5)):
         part.p, part.r, part.all_ap = [first, first + 0.1], [0.2, 0.3], np.full((2, 10), [[first], [0.9]])
         part.ap_class_index = [0, 5]
     got = _per_class.scalars(SimpleNamespace(validator=SimpleNamespace(metrics=metrics)))
     assert 16 == len(got)
-    assert 0.2 == pytest.approx(got["class/precision(B)/dog"])
-    assert 0.9 == pytest.approx(got["class/mAP50-95(M)/dog"])
-    assert 0.5 == pytest.approx(got["class/mAP50(M)/cat"])
+    assert 0.2 == pytest.approx(got["class/precision/dog"])
+    assert 0.9 == pytest.approx(got["class/mask_mAP50-95/dog"])
+    assert 0.5 == pytest.approx(got["class/mask_mAP50/cat [old]"])
     assert {} == _per_class.scalars(SimpleNamespace(validator=SimpleNamespace(metrics=object())))
 
 
