@@ -75,7 +75,7 @@ class Engine:
         through = options.durability != "async"
         self._stream = Stream(
             self.ring, self._encoder, disk, self._trouble, self._hidden, _AT_ONCE if through else options.flush_secs,
-            options.sync_secs if durable else None, self._shared,
+            options.sync_secs if durable else None, self._shared, not through,
         )  # fmt: skip
         if through:
             self.ring.first = self.ring.append = self._stream.write_through

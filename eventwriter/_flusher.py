@@ -28,6 +28,7 @@ EXIT_TIMEOUT = 5.0
 class _Ring(Protocol):
     @property
     def closed(self) -> bool: ...
+    def is_empty(self) -> bool: ...
     def arm(self) -> bool: ...
 
 
@@ -35,6 +36,7 @@ class Stream(Protocol):
     """What the flush thread drains."""
 
     flush_secs: float
+    rests: bool
 
     @property
     def ring(self) -> _Ring: ...
@@ -186,6 +188,7 @@ class Flusher:
             due[stream] = min(due.get(stream, now + within), now + within)
             quiet.pop(stream, None)
         for stream in [s for s, at in due.items() if at <= now]:
+            was_idle = stream.ring.is_empty()
             again = self._drain_one(stream)
             if stream.drained or stream.failing:
                 for barrier in [b for b in barriers if b.stream is stream]:
@@ -194,6 +197,12 @@ class Flusher:
                     barriers.remove(barrier)
             if not stream.drained:
                 due[stream] = time.monotonic() + (again or 0.0)
+                continue
+            if stream.rests and stream.flush_secs <= _SHORT and not (was_idle or stream.ring.closed):
+                # There was something and there will be more: come again in time, unasked. To wake this thread, of a
+                # sleeping CPU perhaps, is most of what the first row after a while would cost its caller.
+                due[stream] = time.monotonic() + stream.flush_secs
+                quiet.pop(stream, None)
                 continue
             # Idle, unless a row was added since. A thread that was stopped between looking `append` up and calling
             # it adds a row that wakes nobody: look once more, later, before forgetting the stream.
@@ -255,6 +264,9 @@ class Flusher:
 
 
 _LOOK_AGAIN = (0.25, 5.0)
+# A stream that is drained more seldom than that, in seconds, wakes the thread: coming unasked would keep a stream
+# alive that nobody uses any more.
+_SHORT = 1.0
 # Between two tries of a disk that fails while somebody waits for it, in seconds.
 _PAUSE = 0.05
 

@@ -64,6 +64,7 @@ class Stream:
         sync_secs: wait for the device so often; None for never.
 
     Attributes:
+        rests: rows may wait for `flush_secs` where nobody is woken for them.
         drained: the last `drain` wrote everything that was pending (and synced, if that was asked for).
     """
 
@@ -77,9 +78,11 @@ class Stream:
         flush_secs: float,
         sync_secs: float | None = None,
         shared: Shared | None = None,
+        rests: bool = True,
     ) -> None:
         self.ring = ring
         self.flush_secs = flush_secs
+        self.rests = rests
         self.sync_asked = False
         self.drained = True
         self._batches = Batches(ring, encoder, on_hidden)
