@@ -12,7 +12,7 @@ byte, chosen by the byte and by how many bytes of the event follow it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -151,11 +151,30 @@ class Matrix:
 
     def encode(self, rows: NDArray[np.void]) -> bytes:
         """The records of rows that are an event each, of known tags, whose wall times have an equal upper half."""
+        try:
+            scratch = _scratches.pop()
+        except IndexError:
+            scratch = _Scratch()
+        try:
+            return self._encode(rows, scratch)
+        finally:
+            if len(_scratches) < _MOST_SCRATCHES:
+                _scratches.append(scratch)
+
+    def _encode(self, rows: NDArray[np.void], scratch: _Scratch) -> bytes:
         n, ids = len(rows), rows["id"]
         one_tag = int(least(ids)) == most(ids)
         step = rows["step"]
         # A step is a varint: its width in bytes is 0 for a step of 0, which is left out.
         shortest, widest = _width(int(least(step))), _width(int(most(step)))
+        lengths = self.lengths[ids[:1]] if one_tag else self.lengths.take(ids)
+        longest, all_alike = int(most(lengths)), shortest == widest and least(lengths) == most(lengths)
+        layout = self._layout(widest, longest if all_alike else (longest + 7) & ~7, int(rows["wall"][0]) >> 32)
+        width = layout.templates.shape[1]
+        index, found, steps, records, exists = scratch.arrays(
+            ((8 + widest, n), np.intp), ((8 + widest, n), np.uint32), ((widest, n), np.uint64), ((n, width), np.uint8),
+            ((n, width), np.bool_),
+        )  # fmt: skip
         # The bytes that vary, a row for each place and a column for each event: wall time's lower half, value, step.
         with np.errstate(over="ignore", invalid="ignore"):  # beyond float32 is an infinity
             values = rows["value"].astype("<f4")
@@ -164,27 +183,32 @@ class Matrix:
         varying[:4] = as_bytes[:, :4].T
         varying[4:8] = values.view(np.uint8).reshape(n, 4).T
         if widest:
-            varying[8:] = (step >> _SHIFTS[:widest]) & _SEVEN_BITS
-        lengths = self.lengths[ids[:1]] if one_tag else self.lengths.take(ids)
-        longest, all_alike = int(most(lengths)), shortest == widest and least(lengths) == most(lengths)
-        layout = self._layout(widest, longest if all_alike else (longest + 7) & ~7, int(rows["wall"][0]) >> 32)
-        # By the row; of one shape, once for all rows.
+            np.right_shift(step, _SHIFTS[:widest], out=steps)
+            steps &= _SEVEN_BITS
+            varying[8:] = steps
+        # By the row; of one shape, once for all rows. (`wrap`: all are inside, and this mode writes straight to `out`.)
         all_ids = ids[:1] if one_tag and all_alike else ids
         shapes = layout.shapes(
             all_ids, widest if shortest == widest else _widths(step, shortest, widest), self._summaries
         )
-        crcs = self._crcs(layout.offsets.take(shapes, axis=1) + varying, layout.crcs.take(shapes))
         if len(shapes) == n:
-            records = layout.templates.take(shapes, axis=0)
+            layout.offsets.take(shapes, axis=1, out=index, mode="wrap")
+            layout.templates.take(shapes, axis=0, out=records, mode="wrap")
         else:
-            records = np.empty((n, layout.templates.shape[1]), np.uint8)
+            index[:] = layout.offsets[:, shapes]
             records[:] = layout.templates[shapes]
-        width = records.shape[1]
+        index += varying
+        self._table.take(index, out=found, mode="wrap")
+        crcs = _masked(np.bitwise_xor.reduce(found, axis=0) ^ layout.crcs.take(shapes))
         for at, column in ((_WALL, rows.view("<u4")[::8]), (width - 8, values.view("<u4")), (width - 4, crcs)):
             np.ndarray((n,), "<u4", records, at, (width,))[:] = column
         if widest:
             records[:, _STEP + 1 : _STEP + 1 + widest] |= varying[8:].T
-        return records.tobytes() if all_alike else records[layout.exists.take(shapes, axis=0)].tobytes()
+        if not all_alike:
+            layout.exists.take(shapes, axis=0, out=exists, mode="wrap")
+            records = records[exists]
+        content: bytes = records.tobytes()
+        return content
 
     def _layout(self, step_room: int, summary_room: int, wall_high: int) -> _Layout:
         if wall_high != self._wall_high or len(self._layouts) > _MOST_LAYOUTS:
@@ -195,13 +219,35 @@ class Matrix:
             layout = self._layouts[step_room, summary_room] = _Layout(step_room, summary_room, wall_high)
         return layout
 
-    def _crcs(self, index: NDArray[np.intp], template: NDArray[np.uint32]) -> NDArray[np.uint32]:
-        """The masked CRCs, see `_crc32c.mask`."""
-        crc = np.bitwise_xor.reduce(self._table.take(index), axis=0)
-        crc ^= template
-        masked: NDArray[np.uint32] = (crc >> np.uint32(15)) | (crc << np.uint32(17))
-        masked += np.uint32(_crc32c._MASK_DELTA)
-        return masked
+
+class _Scratch:
+    """Memory for a batch, used again: else every batch would have the system take it back and page it in anew."""
+
+    def __init__(self) -> None:
+        self._memory = np.empty(0, np.uint8)
+
+    def arrays(self, *wanted: tuple[tuple[int, int], Any]) -> list[NDArray[Any]]:
+        """Arrays of these shapes and types, of any content, until the next call."""
+        sizes = [(shape[0] * shape[1] * np.dtype(kind).itemsize + 63) & ~63 for shape, kind in wanted]
+        if sum(sizes) > len(self._memory):
+            self._memory = np.empty(sum(sizes), np.uint8)
+        made, at = [], 0
+        for (shape, kind), size in zip(wanted, sizes, strict=True):
+            made.append(np.ndarray(shape, kind, self._memory, at))
+            at += size
+        return made
+
+
+# Not in use now. Mostly there is one, the flush thread's; those who write through have their own for groups.
+_scratches: list[_Scratch] = []
+_MOST_SCRATCHES = 2
+
+
+def _masked(crcs: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """See `_crc32c.mask`."""
+    masked: NDArray[np.uint32] = (crcs >> np.uint32(15)) | (crcs << np.uint32(17))
+    masked += np.uint32(_crc32c._MASK_DELTA)
+    return masked
 
 
 def _width(step: int) -> int:

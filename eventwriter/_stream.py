@@ -230,8 +230,8 @@ class Stream:
 
     def _fill(self, pending: int) -> int:
         """Encode up to `pending` rows as the next batch; how many rows it took."""
-        parts, self._marker = [self._marker], b""
-        size = len(parts[0])
+        parts, self._marker = [self._marker] if self._marker else [], b""
+        size = sum(map(len, parts))
         events = taken = 0
         while taken < pending and size < _BYTES_A_WRITE:
             if taken:

@@ -2,6 +2,7 @@
 
 import math
 import struct
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given, settings
@@ -133,3 +134,19 @@ def test_the_events_a_file_begins_with() -> None:
     assert event.SerializeToString() == _wire.event_head(1.5, 0) + _wire.file_version("eventwriter")
     event = Event(wall_time=1.5, step=7, session_log=SessionLog(status=SessionLog.START))
     assert event.SerializeToString() == _wire.event_head(1.5, 7) + _wire.SESSION_START
+
+
+def test_threads_encode_side_by_side() -> None:
+    """Each has memory of its own for it, whatever it had before."""
+    names = [f"tag/{i}" for i in range(30)]
+
+    def encode(seed: int) -> bool:
+        encoder = ScalarEncoder()
+        ids = [encoder.add_tag(name) for name in names[: 1 + seed % 30]]
+        events = [(1.7e9 + i, seed * 7 + i, i % len(ids), i / 3) for i in range(100 + 300 * (seed % 5))]
+        rows = b"".join(ROW.pack(wall, step, value, ids[k], 0) for wall, step, k, value in events)
+        want = b"".join(by_protobuf(wall, step, [(names[k], value)]) for wall, step, k, value in events)
+        return want == encoder.encode(rows)[0]
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(encode, range(60)))
