@@ -49,8 +49,6 @@ def test_the_kernel_says_no(tmp_path: Path, what: str, every: int) -> None:
     # -P: only calls on files below the log folder. It must be there.
     logdir = tmp_path / "log"
     logdir.mkdir()
-    name = logdir / "events"
-    del name
     inject = f"inject={call}:error={error}:when=3+{every}"
     prefix = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", inject]
     done = scripted.python(STRACED, logdir, level, prefix=prefix)
