@@ -1,9 +1,10 @@
 # The words of this project. Each makes what it needs the first time and is quick the second.
 #
-#   make demo    train a small classifier, log it, show what was logged
+#   make demo    train a small classifier, log it, show what was logged; make demo-keras: the same with Keras
 #   make test    the whole test suite          make check   ruff, mypy, pyright
 #   make bench   side by side with the peers   make pages   TensorBoard's pages in a headless Chromium
 #   make faults  the longer fault tests        make proto   generate eventwriter/_proto again
+#   make keras   the Keras callback's tests alone
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
@@ -15,8 +16,6 @@ RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip install --quiet --disable-pip-version-check
 export PYTHONPATH :=
 export TF_CPP_MIN_LOG_LEVEL := 3
-
-#   make keras   the Keras callback's tests
 
 .PHONY: demo demo-keras keras test check bench pages faults proto clean
 
