@@ -108,7 +108,7 @@ class Disk:
             if self._file is None or self._file.is_in_place():
                 break
             self._report_gone()
-            self._sent = 0
+            self._take_back()
         if self._durable:
             self._keep(self._batch)
         self._batch = b""
@@ -269,6 +269,12 @@ class Disk:
         """The file has a whole record besides those that every file begins with."""
         return not self._head or any(self._head < end <= self._sent for end in _record.ends(self._batch))
 
+    def _take_back(self) -> None:
+        """The file is gone: what was kept of it is written again, before all that was waiting."""
+        self._batch = b"".join(self._kept) + self._batch
+        self._sent = 0
+        self._forget_kept()
+
     def _report_gone(self) -> None:
         _log.warning("%s is gone (deleted, moved or replaced); a new file goes on from here", self.path)
         self.abandon()
@@ -292,11 +298,13 @@ class Disk:
             # file's own trouble, if it ever took an event; else one more file is one more file at every try.
             full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
             tired = not full and self._tries >= _TRIES_BEFORE_NEW_FILE and self._has_event()
-            if error.errno == errno.EFBIG and self._file.size > _WORTH_A_FILE:
-                self.abandon()  # files may not grow beyond this; the next one has room
-                return 0.0, False
-            if not whole or error.errno in _HOPELESS or tired:
+            outgrown = error.errno == errno.EFBIG and self._file.size > _WORTH_A_FILE
+            if outgrown or not whole or error.errno in _HOPELESS or tired:
+                if self._kept and not self._file.is_in_place():
+                    self._take_back()
                 self.abandon()
+            if outgrown:
+                return 0.0, False  # files may not grow beyond this; the next one has room
         news = self.error is None
         self._retry = SHORTEST_RETRY if news else min(_LONGEST_RETRY, self._retry * 2)
         # Kept, and perhaps raised again: a traceback would keep the frames, and what is in them, of every time.

@@ -24,10 +24,16 @@ if TYPE_CHECKING:
 _F64 = struct.Struct("<d")
 
 
-def summary_of(values: Sequence[SummaryMessage.Value]) -> bytes:
-    """The content of an Event that holds these values."""
-    # One by one: protobuf would copy them into a Summary first.
-    return _wire.summary_field(b"".join([_wire.delimited(b"\x0a", value.SerializeToString()) for value in values]))
+def summary_of(values: Sequence[SummaryMessage.Value]) -> list[bytes]:
+    """The content of an Event that holds these values, in pieces: they may be large, and each copy is memory."""
+    pieces = [b""]
+    size = 0
+    for value in values:  # one by one: protobuf would copy them into a Summary first
+        content = value.SerializeToString()
+        pieces += [b"\x0a" + _wire.varint(len(content)), content]
+        size += len(pieces[-2]) + len(content)
+    pieces[0] = b"\x2a" + _wire.varint(size)
+    return pieces
 
 
 def event_payload(message: Any, step: int | None, wall_time: float | None, now: float) -> bytes:

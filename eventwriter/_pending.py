@@ -28,7 +28,7 @@ class ReadyEvent:
 class DeferredEvent:
     """A value of some kind that waits to be encoded on the flush thread."""
 
-    def __init__(self, head: bytes, deferred: Deferred, summary_of: Callable[[Sequence[Any]], bytes]) -> None:
+    def __init__(self, head: bytes, deferred: Deferred, summary_of: Callable[[Sequence[Any]], list[bytes]]) -> None:
         self._head = head
         self._deferred = deferred
         self._summary_of = summary_of
@@ -38,7 +38,7 @@ class DeferredEvent:
         return self._deferred.what
 
     def records(self) -> tuple[bytes, int]:
-        return _record.frame(self._head + self._summary_of(self._deferred.values())), 1
+        return _record.frame(self._head, *self._summary_of(self._deferred.values())), 1
 
 
 class FilesOfAnEvent(Protocol):

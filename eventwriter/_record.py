@@ -35,10 +35,13 @@ _CHUNK = 1 << 18
 _MAX_KNOWN_HEADERS = 4096
 
 
-def frame(payload: bytes) -> bytes:
-    """The record that holds `payload`."""
-    length = _LENGTH.pack(len(payload))
-    return b"".join((length, _CRC.pack(_crc32c.masked(length)), payload, _CRC.pack(_crc32c.masked(payload))))
+def frame(*payload: bytes) -> bytes:
+    """The record that holds `payload`, which may come in pieces."""
+    crc = size = 0
+    for piece in payload:
+        crc = _crc32c.crc32c(piece, crc)
+        size += len(piece)
+    return b"".join((header(size), *payload, _CRC.pack(_crc32c.mask(crc))))
 
 
 def header(length: int) -> bytes:

@@ -156,6 +156,45 @@ def test_a_deleted_log_loses_nothing_after_the_last_look(tmp_path: Path, how: st
     assert [("a", i) for i in range(1, 51)] == scalars(logdir) or [("a", i) for i in range(2, 51)] == scalars(logdir)
 
 
+@pytest.mark.parametrize("durability", ["process", "machine"])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.ESTALE, errno.EFBIG], ids=errno.errorcode.get)
+@pytest.mark.parametrize("size", [0, 30])
+def test_a_deleted_log_on_a_failing_disk_loses_nothing_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, durability: str, number: int, size: int
+) -> None:
+    """A write that fails, or is short, before anybody looked: what the file that is gone had is written again."""
+    import shutil
+
+    logdir = tmp_path / "log"
+    write = os.write
+    calls = 0
+
+    def fail(fd: int, data: bytes) -> int:
+        nonlocal calls
+        calls += 1
+        if calls == 1 and size:
+            return write(fd, data[:size])
+        raise OSError(number, os.strerror(number))
+
+    with EventWriter(logdir, durability=durability, sync_secs=3600) as w:  # type: ignore[arg-type]
+        w.scalar("a", 0, 0)
+        assert w.sync()
+        time.sleep(0.6)
+        w.scalar("a", 1, 1)  # looks
+        w.flush()
+        shutil.rmtree(logdir)
+        for i in range(2, 80):
+            w.scalar("a", i, i)
+        monkeypatch.setattr(_os, "write", fail)
+        for i in range(80, 90):
+            w.scalar("a", i, i)
+        while calls < 6:
+            time.sleep(0.01)
+        monkeypatch.setattr(_os, "write", write)
+    assert set(range(2, 90)) <= {step for _, step in scalars(logdir)}
+    assert 90 == w.stats().written
+
+
 def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Torn by a short write, finished byte-exact later: nothing raised, nothing lost."""
     write = os.write
