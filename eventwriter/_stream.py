@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 # Rows encoded in one go. numpy gives the GIL back in each of its calls, and while this thread waits to have it again,
 # every call of numpy's in the training wakes it: so rather few calls on many rows than the other way round.
 _ROWS_A_CHUNK = 4096
+# Among them may be places of larger items, all of which would be encoded before any is written.
+_ROWS_WITH_ITEMS = 1024
 # Then the GIL is let go for so long, in seconds. Not 0: a thread that sleeps 0 takes the GIL again before one that
 # waits for it has woken, and that one then waits for the switch interval, 5 ms.
 _BREATH = 0.0001
@@ -236,7 +238,7 @@ class Stream:
         while taken < pending and size < _BYTES_A_WRITE:
             if taken:
                 time.sleep(_BREATH)
-            rows = self.ring.peek(_ROWS_A_CHUNK)
+            rows = self.ring.peek(_ROWS_WITH_ITEMS if self.ring.items else _ROWS_A_CHUNK)
             if not rows:
                 break
             for data, count in self._batches.encode(rows):
