@@ -249,8 +249,24 @@ def switches(folder: Path) -> Any:
     return {}
 
 
+def other_rank(folder: Path) -> Any:
+    """A trainer of a distributed training's second process, as Ultralytics makes it, and the hooks it runs there."""
+    os.environ |= {"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2"}
+    from eventwriter_ultralytics import callbacks
+    from ultralytics.models.yolo.detect import DetectionTrainer
+    from ultralytics.utils.callbacks import get_default_callbacks
+
+    hooks = get_default_callbacks()
+    for name, hook in callbacks().items():
+        hooks[name].append(hook)
+    trainer = DetectionTrainer(overrides=_arguments(folder, model="yolo11n.yaml"), _callbacks=hooks)
+    for name in ("on_train_start", "on_train_epoch_end", "on_fit_epoch_end", "on_train_end", "teardown"):
+        trainer.run_callbacks(name)
+    return {"files": [path.name for path in folder.rglob("*tfevents*")]}
+
+
 CASES: dict[str, Callable[[Path], Any]] = {
-    case.__name__: case for case in (rtdetr, switches, yolo, plain, two, failing, read_only)
+    case.__name__: case for case in (rtdetr, switches, yolo, plain, two, failing, read_only, other_rank)
 }
 
 if __name__ == "__main__":

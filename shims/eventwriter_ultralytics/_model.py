@@ -29,9 +29,11 @@ class Copy(NamedTuple):
 def copied(trainer: Any) -> Iterator[Copy]:
     """A copy of the trainer's model, on its device; within, running it leaves the random state as it was."""
     import torch
-    from ultralytics.utils.torch_utils import unwrap_model
+    from ultralytics.utils import torch_utils
 
-    model = copy.deepcopy(unwrap_model(trainer.model)).eval()
+    utils: Any = torch_utils
+    unwrap = utils.unwrap_model if hasattr(utils, "unwrap_model") else utils.de_parallel  # its name as 8.3 began
+    model = copy.deepcopy(unwrap(trainer.model)).eval()
     size = trainer.args.imgsz
     height, width = (size, size) if isinstance(size, int) else size
     parameter = next(model.parameters())

@@ -55,6 +55,5 @@ def wait() -> None:
     """Until the plots are drawn that Ultralytics draws in threads of their own: it keeps no hold of them."""
     deadline = time.monotonic() + _PATIENCE
     for thread in threading.enumerate():
-        target = getattr(thread, "_target", None)
-        if getattr(target, "__module__", "").startswith("ultralytics.") and thread is not threading.current_thread():
+        if getattr(getattr(thread, "_target", None), "__module__", None) == "ultralytics.utils.plotting":
             thread.join(max(0.0, deadline - time.monotonic()))

@@ -24,24 +24,26 @@ class Run:
 
     Attributes:
         owner: the hooks that began it.
-        trained: the last epoch that was trained; -1 before there was one.
+        in_epoch: an epoch was trained whose metrics are not logged yet.
         ended: the training came to its end.
         plotted: the plots logged so far: file to when it was drawn.
+        told: the warnings of this run so far.
     """
 
     def __init__(self, owner: object, folder: str) -> None:
         """Raises OSError: the folder or the file cannot be made."""
         self.owner = owner
-        self.trained = -1
+        self.in_epoch = False
         self.ended = False
         self.plotted: dict[Any, float] = {}
+        self.told: set[str] = set()
         self._classes: set[str] = set()
         self._writer = EventWriter(folder)
 
     def log_scalars(self, scalars: Mapping[str, Any], step: int) -> None:
         """Numbers of one step, as one event. What is no number is left out."""
-        numbers = {tag: float(value) for tag, value in scalars.items() if isinstance(value, Real)}
-        self._writer.scalars(numbers, step)
+        numbers = {tag: _number(value) for tag, value in scalars.items()}
+        self._writer.scalars({tag: number for tag, number in numbers.items() if number is not None}, step)
 
     def log_classes(self, scalars: Mapping[str, float], step: int) -> None:
         """The same of each class, `class/METRIC/NAME`, and a chart for each metric with a line for each class."""
@@ -93,5 +95,16 @@ def _exactly(tag: str) -> str:
     return f"^{re.escape(tag)}$"
 
 
+def _number(value: Any) -> float | None:
+    """Of a number, or an array or a tensor of one element, as a trainer of one's own may have them; else None."""
+    if isinstance(value, Real):
+        return float(value)
+    try:
+        return float(value.item())
+    except (AttributeError, TypeError, ValueError, RuntimeError):
+        return None
+
+
 def _shown(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, Real) and math.isfinite(value) else str(value)
+    number = _number(value)
+    return f"{number:.6g}" if number is not None and math.isfinite(number) else str(value)

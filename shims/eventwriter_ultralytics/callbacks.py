@@ -12,10 +12,13 @@ from __future__ import annotations
 import functools
 import weakref
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from eventwriter_ultralytics import _say
 from eventwriter_ultralytics._run import Run
+
+if TYPE_CHECKING:
+    from eventwriter_ultralytics._model import Copy
 
 _RUN = "_eventwriter_run"
 
@@ -100,7 +103,7 @@ def add_to(
 
 
 def _guarded(hook: Callable[..., None]) -> Callable[..., None]:
-    """A hook that fails says so, and the training goes on."""
+    """A hook, or a part of one, that fails says so, once for each reason in a run; the rest and the training go on."""
 
     @functools.wraps(hook)
     def guarded(self: _Hooks, trainer: Any, *more: Any) -> None:
@@ -108,7 +111,12 @@ def _guarded(hook: Callable[..., None]) -> Callable[..., None]:
             hook(self, trainer, *more)
         except Exception as error:
             what = hook.__name__.strip("_")
-            _say.warning(f"{what} is not logged, the training goes on: {type(error).__name__}: {error}")
+            text = f"{what} is not logged, the training goes on: {type(error).__name__}: {error}"
+            run: Run | None = getattr(trainer, _RUN, None)
+            told = set() if run is None else run.told
+            if text not in told:
+                told.add(text)
+                _say.warning(text)
 
     return guarded
 
@@ -124,6 +132,7 @@ class _Hooks:
         run: Run | None = getattr(trainer, _RUN, None)
         return run if run is not None and run.owner is self else None
 
+    @_guarded
     def on_pretrain_routine_start(self, trainer: Any) -> None:
         """Begin the run. Ultralytics calls this on rank 0 only, before there is a model."""
         if getattr(trainer, _RUN, None) is not None:
@@ -159,44 +168,66 @@ class _Hooks:
 
         with _model.copied(trainer) as copy:
             if self._options.model_info:
-                run.log_text("model", _model.info(copy))
+                self._model_info(trainer, run, copy)
             if self._options.graph:
-                run.log_graph(_model.graph(copy))
-                _say.info("model graph visualization added ✅")
+                self._graph(trainer, run, copy)
+
+    @_guarded
+    def _model_info(self, _trainer: Any, run: Run, copy: Copy) -> None:
+        from eventwriter_ultralytics import _model
+
+        run.log_text("model", _model.info(copy))
+
+    @_guarded
+    def _graph(self, _trainer: Any, run: Run, copy: Copy) -> None:
+        from eventwriter_ultralytics import _model
+
+        run.log_graph(_model.graph(copy))
+        _say.info("model graph visualization added ✅")
 
     @_guarded
     def on_train_epoch_end(self, trainer: Any) -> None:
         """The losses and learning rates of an epoch."""
         if run := self._run(trainer):
-            run.trained = trainer.epoch
+            run.in_epoch = True
             scalars = trainer.label_loss_items(trainer.tloss, prefix="train")
             run.log_scalars({**scalars, **trainer.lr}, trainer.epoch + 1)
 
-    @_guarded
     def on_fit_epoch_end(self, trainer: Any) -> None:
-        """The metrics of an epoch, or after the last one those of `best.pt`."""
+        """The metrics of an epoch, or, with no epoch trained since the last time, those of `best.pt`."""
         run = self._run(trainer)
         if run is None:
             return
+        is_best, run.in_epoch = not run.in_epoch, False
         step = trainer.epoch + 1
-        is_best = trainer.epoch != run.trained
-        metrics = trainer.metrics or {}
-        run.log_scalars(metrics, step)
+        self._metrics(trainer, run, step)
         if self._options.per_class:
-            from eventwriter_ultralytics import _per_class
-
-            run.log_classes(_per_class.scalars(trainer), step)
+            self._per_class(trainer, run, step)
         if is_best and self._options.best:
-            run.log_best(str(trainer.best), metrics, step)
+            self._best(trainer, run, step)
         self._plots(trainer, run, step)
 
     @_guarded
+    def _metrics(self, trainer: Any, run: Run, step: int) -> None:
+        run.log_scalars(trainer.metrics or {}, step)
+
+    @_guarded
+    def _per_class(self, trainer: Any, run: Run, step: int) -> None:
+        from eventwriter_ultralytics import _per_class
+
+        run.log_classes(_per_class.scalars(trainer), step)
+
+    @_guarded
+    def _best(self, trainer: Any, run: Run, step: int) -> None:
+        run.log_best(str(trainer.best), trainer.metrics or {}, step)
+
     def on_train_end(self, trainer: Any) -> None:
         """The training came to its end."""
         if run := self._run(trainer):
             run.ended = True
             self._plots(trainer, run, trainer.epoch + 1)
 
+    @_guarded
     def _plots(self, trainer: Any, run: Run, step: int) -> None:
         if self._options.images or self._options.plots:
             from eventwriter_ultralytics import _plots
@@ -204,6 +235,7 @@ class _Hooks:
             for tag, encoded in _plots.new(trainer, run.plotted, self._options.images, self._options.plots):
                 run.log_image(tag, encoded, step)
 
+    @_guarded
     def teardown(self, trainer: Any) -> None:
         """Close the run's file. Ultralytics calls this also when a training fails."""
         run = self._run(trainer)

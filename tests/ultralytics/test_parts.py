@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+import readers
 import torch
 import ultralytics_sets
-from eventwriter_ultralytics import _model, _per_class, add_to, callbacks
+from eventwriter_ultralytics import _model, _per_class, _plots, _say, add_to, callbacks
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -48,9 +51,113 @@ def test_hooks_without_a_run_do_nothing() -> None:
     assert {"epoch": 0} == vars(trainer)
 
 
+class _Trainer:
+    """What the hooks see of a trainer, in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.save_dir = folder
+        self.best = folder / "best.pt"
+        self.callbacks: dict[str, list[Any]] = {}
+        self.epoch = 0
+        self.tloss, self.lr = 0.5, {"lr/pg0": 0.1}
+        self.metrics: dict[str, Any] = {"metrics/mAP50(B)": 0.25}
+        self.validator = SimpleNamespace()
+        self.model = torch.nn.Conv2d(3, 4, 3)
+        self.args, self.data = SimpleNamespace(imgsz=8), {"channels": 3}
+
+    def label_loss_items(self, loss: float, prefix: str) -> dict[str, float]:
+        return {f"{prefix}/box_loss": loss}
+
+
+def _trained(trainer: _Trainer, **options: bool) -> dict[str, list[tuple[int, float]]]:
+    """Of a training of one epoch, with best weights, the scalars: tag to steps and values."""
+    off = dict.fromkeys(("graph", "hparams", "images", "plots", "model_info"), False)
+    hooks = callbacks(**off | options)
+    for name in ("pretrain_routine_start", "train_start", "train_epoch_end", "fit_epoch_end", "fit_epoch_end"):
+        hooks[f"on_{name}"](trainer)
+    hooks["on_train_end"](trainer)
+    hooks["teardown"](trainer)
+    found: dict[str, list[tuple[int, float]]] = {}
+    for row in readers.run_events(trainer.save_dir):
+        if row.kind == "simple_value":
+            found.setdefault(row.tag, []).append((row.step, row.value))
+    return found
+
+
+def test_best_weights_are_known_by_the_order_of_hooks(tmp_path: Path) -> None:
+    """Not by the epoch: before 8.4.100 Ultralytics gives them the last epoch's."""
+    got = _trained(_Trainer(tmp_path))
+    assert [(1, 0.25), (1, 0.25)] == got["metrics/mAP50(B)"]
+    assert [(1, 0.25)] == got["best/metrics/mAP50(B)"]
+
+
+def test_metrics_may_be_tensors_and_arrays(tmp_path: Path) -> None:
+    """Of one element, as a validator of one's own may give them. What is no number is left out."""
+    trainer = _Trainer(tmp_path)
+    trainer.metrics = {
+        "tensor": torch.tensor([0.5]), "zero_d": np.array(0.25), "float32": np.float32(0.75),
+        "words": "0.5", "many": torch.zeros(2), "none": None,
+    }  # fmt: skip
+    got = {tag: p[0] for tag, p in _trained(trainer).items() if "/" not in tag}
+    assert {"tensor": (1, 0.5), "zero_d": (1, 0.25), "float32": (1, 0.75)} == got
+
+
+def test_a_part_that_fails_takes_no_other_and_says_so_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The graph and the best weights are logged all the same; classes fail twice."""
+
+    def broken(_given: Any) -> None:
+        raise RuntimeError("not today")
+
+    said: list[str] = []
+    monkeypatch.setattr(_say, "warning", said.append)
+    monkeypatch.setattr(_model, "info", broken)
+    monkeypatch.setattr(_per_class, "scalars", broken)
+    trainer = _Trainer(tmp_path)
+    assert "best/metrics/mAP50(B)" in _trained(trainer, model_info=True, graph=True)
+    assert "graph_def" in {row.kind for row in readers.run_events(tmp_path)}
+    reason = "is not logged, the training goes on: RuntimeError: not today"
+    assert [f"model_info {reason}", f"per_class {reason}"] == said
+
+
+def test_a_file_that_cannot_be_closed_does_not_stop_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ultralytics closes it while an error of the training's own may be on its way."""
+    from eventwriter_ultralytics._run import Run
+
+    def failing(_run: Run, _status: str) -> None:
+        raise OSError("cannot be closed")
+
+    hooks, trainer = callbacks(), _Trainer(tmp_path)
+    hooks["on_pretrain_routine_start"](trainer)
+    monkeypatch.setattr(Run, "close", failing)
+    hooks["teardown"](trainer)
+
+
+@pytest.mark.parametrize(
+    ("module", "waits"), [("ultralytics.utils.plotting", True), ("ultralytics.utils.events", False)]
+)
+def test_the_end_waits_for_threads_that_draw(module: str, waits: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And for no others of Ultralytics: a heartbeat may go on for ever."""
+    release = threading.Event()
+
+    def target() -> None:
+        release.wait()
+
+    target.__module__ = module
+    thread = threading.Thread(target=target, daemon=True)
+    thread.start()
+    joined: list[float] = []
+    monkeypatch.setattr(thread, "join", joined.append)
+    _plots.wait()
+    monkeypatch.undo()
+    release.set()
+    thread.join()
+    assert waits == bool(joined)
+
+
 def test_metrics_of_each_class() -> None:
     """By name, of the classes that a validation met, of boxes and masks; without parentheses: see `_per_class`."""
-    import numpy as np
     from ultralytics.utils.metrics import SegmentMetrics
 
     metrics = SegmentMetrics(names={0: "cat (old)", 5: "dog"})
@@ -110,8 +217,17 @@ def test_a_model_that_has_no_graph_is_a_warning_with_all_reasons() -> None:
         _model.graph(_copy(_Head(False, False)))
 
 
-def test_the_copy_is_of_the_model_inside(tmp_path: Path) -> None:
-    """In eval mode, in the trainer's size and channels; the trainer's own stays in train mode, random state too."""
+@pytest.mark.parametrize("named", ["unwrap_model", "de_parallel"])
+def test_the_copy_is_of_the_model_inside(named: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In eval mode, in the trainer's size and channels; the trainer's own stays in train mode, random state too.
+
+    Ultralytics 8.3 began with another name for what takes a model out of its wrapper.
+    """
+    from ultralytics.utils import torch_utils
+
+    unwrap = torch_utils.unwrap_model
+    monkeypatch.delattr(torch_utils, "unwrap_model")
+    monkeypatch.setattr(torch_utils, named, unwrap, raising=False)
     model = torch.nn.DataParallel(torch.nn.Sequential(torch.nn.Conv2d(4, 2, 1), torch.nn.BatchNorm2d(2)).double())
     trainer = SimpleNamespace(model=model, args=SimpleNamespace(imgsz=[64, 32]), data={"channels": 4})
     before = torch.get_rng_state()

@@ -158,6 +158,13 @@ def test_two_trainers_do_not_mix(trained: Trained) -> None:
     assert not {"graph_def", "model"} & tags(folder / "first")  # of the first hooks that were added
 
 
+def test_other_ranks_write_nothing(trained: Trained) -> None:
+    """And say nothing: Ultralytics begins the run on the first alone."""
+    folder = trained("other_rank")
+    assert [] == facts(folder)["files"]
+    assert "TensorBoard:" not in (folder / "said.txt").read_text()
+
+
 def test_a_training_that_fails_is_said_to_have(trained: Trained) -> None:
     """What it logged is there, the file is closed, the session is a failure; one without data has an empty run."""
     folder = trained("failing")
