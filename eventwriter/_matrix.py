@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ROW_DTYPE = np.dtype([("wall", "<u8"), ("step", "<u8"), ("value", "<f8"), ("id", "<u4"), ("more", "<u4")])
 
 # A summary that is longer goes one at a time: the matrix is as wide as its widest row.
-WIDEST_SUMMARY = 300
+_WIDEST_SUMMARY = 300
 _WIDEST_STEP = 10
 # Layouts that a run of chunks uses in turn; more than these begin afresh.
 _MOST_LAYOUTS = 32
@@ -139,7 +139,7 @@ class Matrix:
         summaries = [b""] * (max(prefixes, default=FIRST_TAG) + 1)
         for tag_id, prefix in prefixes.items():
             summary = b"\x2a" + varint(len(prefix) + 4) + prefix
-            if len(summary) <= WIDEST_SUMMARY:
+            if len(summary) <= _WIDEST_SUMMARY:
                 summaries[tag_id] = summary
         self._summaries = summaries
         self.lengths = np.array([len(s) for s in summaries], np.intp)
